@@ -1,0 +1,95 @@
+//! Builds a workspace of guests (plugins written in Rust) from within another build, and gives each component its
+//! manifest.
+//!
+//! Owns: the cargo call with its own target directory and a cleaned environment, and the custom section
+//! `orchestrator:manifest`. Does not judge a manifest beyond its id: the host does, for components from anywhere.
+//! Callers: the server's build script, and the tests for their hostile guests.
+//!
+//! A file is written only where its content changed, so that a second build changes nothing.
+
+mod cargo;
+mod error;
+mod manifest;
+mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use error::GuestBuildError;
+pub use manifest::MANIFEST_SECTION;
+
+/// A guest that was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The `id` in its manifest.
+    pub name: String,
+    /// The component, manifest included: `<target_dir>/guests/<name>.wasm`.
+    pub component_path: PathBuf,
+}
+
+/// Builds every package of the workspace that has a `plugin.toml`, sorted by name.
+///
+/// Runs cargo, at the workspace's own lock file, into `target_dir`; that must not be the target directory of a build
+/// which waits for this call. Adds the target `wasm32-wasip2` to the toolchain where it is missing.
+///
+/// # Errors
+/// Each says what to do; a failed build holds cargo's own output.
+pub fn build_guests(
+    workspace_dir: &Path,
+    target_dir: &Path,
+) -> Result<Vec<Guest>, GuestBuildError> {
+    let workspace_dir = &fs::canonicalize(workspace_dir)
+        .map_err(|source| GuestBuildError::file("find", workspace_dir, source))?;
+    toolchain::ensure_target(workspace_dir)?;
+    cargo::build(workspace_dir, target_dir)?;
+    let guests_dir = target_dir.join("guests");
+    fs::create_dir_all(&guests_dir)
+        .map_err(|source| GuestBuildError::file("create", &guests_dir, source))?;
+    let mut guests = Vec::new();
+    for package in cargo::packages(workspace_dir, target_dir)? {
+        let manifest_path = package.dir.join("plugin.toml");
+        if !manifest_path.exists() {
+            continue;
+        }
+        let manifest = manifest::read(&manifest_path)?;
+        let artifact = package
+            .artifact
+            .ok_or(GuestBuildError::NoComponent { dir: package.dir })?;
+        let built = fs::read(&artifact)
+            .map_err(|source| GuestBuildError::file("read", &artifact, source))?;
+        let component = manifest::embed(built, &manifest.json).ok_or_else(|| {
+            GuestBuildError::NotAComponent {
+                path: artifact.clone(),
+            }
+        })?;
+        let component_path = guests_dir.join(format!("{}.wasm", manifest.id));
+        if guests.iter().any(|guest: &Guest| guest.name == manifest.id) {
+            let why = format!(
+                "another plugin of this workspace has the id {:?} too",
+                manifest.id
+            );
+            return Err(GuestBuildError::Manifest {
+                path: manifest_path,
+                why,
+            });
+        }
+        write_if_changed(&component_path, &component)?;
+        guests.push(Guest {
+            name: manifest.id,
+            component_path,
+        });
+    }
+    guests.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(guests)
+}
+
+/// Writes through a file of its own and a rename: another process never sees half a component.
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), GuestBuildError> {
+    if fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+    fs::write(&unfinished, content)
+        .map_err(|source| GuestBuildError::file("write", &unfinished, source))?;
+    fs::rename(&unfinished, path).map_err(|source| GuestBuildError::file("write", path, source))
+}

@@ -1,0 +1,50 @@
+//! A delivery: one notification on its way to one address, and when to try again.
+
+use std::time::Duration;
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// Waits for its next attempt, or is being attempted.
+    Pending,
+    /// Accepted by the other side; recorded once.
+    Delivered,
+    /// Refused for good, or its days are over.
+    Failed,
+}
+
+impl DeliveryStatus {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Delay before the attempt that follows attempt number `attempt` (1 is the first): 5 s, doubling, at most 2 hours.
+#[must_use]
+pub fn retry_delay(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(12);
+    Duration::from_secs((5 << doublings).min(7_200))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_two_hours() {
+        let seconds: Vec<u64> = (1..=13)
+            .map(|attempt| retry_delay(attempt).as_secs())
+            .collect();
+        assert_eq!(
+            seconds,
+            [
+                5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 7200, 7200
+            ]
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! A task: one call that an orchestration makes.
+//!
+//! The JSON form of [`Task`] is both what the API shows and what the database keeps. Unset `component`, `componentUrl`
+//! and `action` are absent from it; every other key is always there.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One task as configured. Exactly one of `component` and `component_url` is set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Unique in its orchestration, `[A-Za-z0-9_-]{1,64}`; empty until assigned.
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    pub action_parameters: Map<String, Value>,
+    pub continue_on_failure: bool,
+    /// 1 to [`MOST_TIMEOUT_MINUTES`].
+    pub timeout_minutes: Option<u32>,
+    pub active: bool,
+    pub phase: Option<String>,
+}
+
+/// A week: a task that needs longer is better served by a job of its own.
+pub const MOST_TIMEOUT_MINUTES: u32 = 7 * 24 * 60;
+/// Most tasks of one orchestration.
+pub const MOST_TASKS: usize = 2_000;
+
+impl Task {
+    /// Equal but for `id`: what makes a task keep its id over an update that names none.
+    #[must_use]
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        self.is_run_of(other) && self.active == other.active
+    }
+
+    /// Equal but for `id` and `active`: what a task given for one run must be to its orchestration's task.
+    #[must_use]
+    pub fn is_run_of(&self, other: &Self) -> bool {
+        self.component == other.component
+            && self.component_url == other.component_url
+            && self.action == other.action
+            && self.action_parameters == other.action_parameters
+            && self.continue_on_failure == other.continue_on_failure
+            && self.timeout_minutes == other.timeout_minutes
+            && self.phase == other.phase
+    }
+
+    /// The component's name or address, for people.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.component
+            .as_deref()
+            .or(self.component_url.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+/// Whether `id` may be a task's id.
+#[must_use]
+pub fn is_task_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Says what is wrong with an `action`; it may hold several path segments, each of which is kept as sent.
+pub fn check_action(action: &str) -> Result<(), &'static str> {
+    if action.contains('\\') {
+        return Err("must not contain a backslash");
+    }
+    for segment in action.split('/') {
+        match segment {
+            "" => return Err("must not have empty path segments"),
+            "." | ".." => return Err("must not have the path segments . or .."),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives every task an id: its own where it has one, else that of a task of `before` with equal content (in order),
+/// else the next number. Returns the new value of the orchestration's task counter.
+///
+/// Numbers are never handed out twice in one orchestration, so that an id seen in a job's results means one task only.
+pub fn assign_ids(tasks: &mut [Task], before: &[Task], mut last_number: i64) -> i64 {
+    let mut taken: std::collections::HashSet<String> = tasks
+        .iter()
+        .filter(|task| !task.id.is_empty())
+        .map(|task| task.id.clone())
+        .collect();
+    let mut reusable: Vec<Option<&Task>> = before.iter().map(Some).collect();
+    for task in tasks.iter_mut().filter(|task| task.id.is_empty()) {
+        let kept = reusable.iter_mut().find(|slot| {
+            slot.is_some_and(|old| old.has_content_of(task) && !taken.contains(&old.id))
+        });
+        if let Some(old) = kept.and_then(Option::take) {
+            task.id.clone_from(&old.id);
+        } else {
+            loop {
+                last_number += 1;
+                let id = last_number.to_string();
+                if !taken.contains(&id) && !before.iter().any(|old| old.id == id) {
+                    task.id = id;
+                    break;
+                }
+            }
+        }
+        taken.insert(task.id.clone());
+    }
+    last_number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: &str, component: &str) -> Task {
+        Task {
+            id: id.into(),
+            component: Some(component.into()),
+            component_url: None,
+            action: None,
+            action_parameters: Map::new(),
+            continue_on_failure: false,
+            timeout_minutes: None,
+            active: true,
+            phase: None,
+        }
+    }
+
+    fn ids(tasks: &[Task]) -> Vec<&str> {
+        tasks.iter().map(|task| task.id.as_str()).collect()
+    }
+
+    #[test]
+    fn tasks_of_equal_content_keep_their_ids_in_order() {
+        let before = [task("1", "a"), task("2", "a"), task("3", "b")];
+        let mut tasks = [task("", "b"), task("", "a"), task("", "a"), task("", "a")];
+        let last = assign_ids(&mut tasks, &before, 3);
+        assert_eq!(ids(&tasks), ["3", "1", "2", "4"]);
+        assert_eq!(last, 4);
+    }
+
+    #[test]
+    fn an_id_that_a_client_sent_is_not_assigned_again() {
+        let mut tasks = [task("1", "a"), task("", "b"), task("", "c")];
+        assert_eq!(assign_ids(&mut tasks, &[], 0), 3);
+        assert_eq!(ids(&tasks), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn a_removed_tasks_number_is_not_used_again() {
+        let mut tasks = [task("", "new")];
+        assert_eq!(assign_ids(&mut tasks, &[], 7), 8);
+        assert_eq!(ids(&tasks), ["8"]);
+    }
+
+    #[test]
+    fn actions_with_odd_segments_are_refused() {
+        assert!(check_action("async/docker").is_ok());
+        for bad in ["", "/run", "run/", "a//b", ".", "a/../b", "a\\b"] {
+            assert!(check_action(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Orchestrator: schedules and runs orchestrations, each task and each notification in a WebAssembly component.
+//!
+//! The rooms and the direction in which they may use one another are drawn in `ARCHITECTURE.md`.
+
+pub mod cli;
+pub mod clock;
+pub mod domain;

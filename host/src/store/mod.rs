@@ -1,0 +1,128 @@
+//! The database: the only room that speaks SQL.
+//!
+//! A method reads like a sentence and is one transaction; whatever a request promises is true when its method returns.
+//! State changes are compare-and-set: they say which state they expect, and tell the caller when it was another. Every
+//! row belongs to a project and every query on behalf of a project says so; what is not found is an `Option`, not an
+//! error. Times are handed in.
+//!
+//! Reads run side by side on a pool; writes go through one queue ([`write`]) that commits many of them at once.
+
+mod deliveries;
+mod hosts;
+mod jobs;
+mod orchestrations;
+mod projects;
+mod revisions;
+mod rows;
+mod settings;
+mod task_runs;
+mod ticks;
+mod tokens;
+mod write;
+
+pub use deliveries::{AttemptEnd, DueDelivery, NewAlarm};
+pub use jobs::{Claimed, Job, JobFilter, JobPage, NewJob, TaskRun};
+pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice};
+pub use projects::Project;
+pub use task_runs::{Capacity, LeasedStep, Lease, StepEnd};
+pub use ticks::{DueOrchestration, Tick, TickOutcome};
+pub use tokens::{NewToken, Token, TokenSecret};
+
+use sqlx::AnyPool;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A transaction's connection.
+type Tx = sqlx::AnyConnection;
+
+/// Handle to the database; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    read: AnyPool,
+    writer: write::Writer,
+    revisions: revisions::Cache,
+}
+
+/// What the database cannot do for us.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or gave the transaction up. Nothing was written; another attempt could help.
+    #[error("the database does not answer: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The write queue has stopped because the server is stopping.
+    #[error("the database is closing")]
+    Closing,
+    /// A row holds what this version cannot have written. Another attempt will not help.
+    #[error("row of {table} is damaged: {reason}")]
+    Damaged { table: &'static str, reason: String },
+    /// The database cannot be opened or brought up to date.
+    #[error("cannot migrate the database: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The address of the database is not one that this version speaks.
+    #[error("cannot use the database address: {0}")]
+    Address(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Connections that only read. WAL lets them run beside the writer.
+const READ_CONNECTIONS: u32 = 8;
+
+impl Store {
+    /// The address of the embedded database in a data directory.
+    #[must_use]
+    pub fn embedded_url(data_dir: &Path) -> String {
+        format!("sqlite://{}", data_dir.join("orchestrator.sqlite").display())
+    }
+
+    /// Opens the database, creates it where it does not exist, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// An address other than `sqlite://<path>`, a file that cannot be opened, or a schema newer than this version.
+    pub async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        if !url.starts_with("sqlite:") {
+            return Err(StoreError::Address(format!("{url:?} does not start with sqlite:")));
+        }
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let options = AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc"))
+            .map_err(|error| StoreError::Address(error.to_string()))?;
+        let write = pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("../migrations/sqlite").run(&write).await?;
+        let read = pool(READ_CONNECTIONS).connect_with(options).await?;
+        Ok(Self { read, writer: write::Writer::start(write), revisions: revisions::Cache::default() })
+    }
+
+    /// Waits for queued writes to be committed and closes all connections. Later writes are refused.
+    pub async fn close(&self) {
+        self.writer.stop().await;
+        self.read.close().await;
+    }
+}
+
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10)).after_connect(
+        |connection, _| {
+            Box::pin(async move {
+                // FULL: a commit that was acknowledged survives a power cut.
+                for pragma in [
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                    "PRAGMA busy_timeout = 5000",
+                    "PRAGMA foreign_keys = ON",
+                ] {
+                    sqlx::query(pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        },
+    )
+}

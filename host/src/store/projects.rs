@@ -1,0 +1,63 @@
+//! Projects: the tenants.
+
+use super::rows::Columns;
+use super::tokens::{NewToken, insert_token};
+use super::{Result, Store};
+use crate::domain::ids::ProjectId;
+use crate::domain::time::Timestamp;
+
+/// A tenant.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: ProjectId,
+    pub name: String,
+}
+
+impl Store {
+    /// Whether the installation has a project already.
+    pub async fn has_projects(&self) -> Result<bool> {
+        let row = sqlx::query("SELECT id FROM projects LIMIT 1")
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Adds a project with its master token.
+    pub async fn create_project(
+        &self,
+        name: String,
+        master: NewToken,
+        now: Timestamp,
+    ) -> Result<ProjectId> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "INSERT INTO projects (name, created_at) VALUES ($1, $2) RETURNING id",
+                )
+                .bind(name)
+                .bind(now.0)
+                .fetch_one(&mut *tx)
+                .await?;
+                let id = ProjectId(Columns::of(&row, "projects").int("id")?);
+                insert_token(tx, id, &master, now).await?;
+                Ok(id)
+            })
+        })
+        .await
+    }
+
+    pub async fn read_project(&self, id: ProjectId) -> Result<Option<Project>> {
+        let row = sqlx::query("SELECT id, name FROM projects WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|row| {
+            let columns = Columns::of(&row, "projects");
+            Ok(Project {
+                id: ProjectId(columns.int("id")?),
+                name: columns.text("name")?,
+            })
+        })
+        .transpose()
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading columns: the conversions between what the database keeps and the domain's types.
+
+use super::{Result, StoreError};
+use crate::domain::job::{Initiator, Status};
+use crate::domain::time::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// A row and the table that its damage would be reported for.
+pub(super) struct Columns<'r> {
+    pub(super) row: &'r AnyRow,
+    pub(super) table: &'static str,
+}
+
+impl<'r> Columns<'r> {
+    pub(super) fn of(row: &'r AnyRow, table: &'static str) -> Self {
+        Self { row, table }
+    }
+
+    pub(super) fn damaged(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::Damaged {
+            table: self.table,
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn int(&self, name: &str) -> Result<i64> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn maybe_int(&self, name: &str) -> Result<Option<i64>> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn count<T: TryFrom<i64>>(&self, name: &str) -> Result<T> {
+        T::try_from(self.int(name)?).map_err(|_| self.damaged(format!("{name} is out of range")))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<bool> {
+        Ok(self.int(name)? != 0)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<String> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn maybe_text(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn maybe_bytes(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.row.try_get(name)?)
+    }
+
+    pub(super) fn time(&self, name: &str) -> Result<Timestamp> {
+        Ok(Timestamp(self.int(name)?))
+    }
+
+    pub(super) fn maybe_time(&self, name: &str) -> Result<Option<Timestamp>> {
+        Ok(self.maybe_int(name)?.map(Timestamp))
+    }
+
+    pub(super) fn status(&self, name: &str) -> Result<Status> {
+        let text = self.text(name)?;
+        Status::from_text(&text).ok_or_else(|| self.damaged(format!("unknown status {text:?}")))
+    }
+
+    pub(super) fn initiator(&self, name: &str) -> Result<Initiator> {
+        let text = self.text(name)?;
+        Initiator::from_text(&text)
+            .ok_or_else(|| self.damaged(format!("unknown initiator {text:?}")))
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        serde_json::from_str(&self.text(name)?)
+            .map_err(|error| self.damaged(format!("{name}: {error}")))
+    }
+
+    pub(super) fn maybe_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        self.maybe_text(name)?
+            .map(|text| {
+                serde_json::from_str(&text)
+                    .map_err(|error| self.damaged(format!("{name}: {error}")))
+            })
+            .transpose()
+    }
+}
+
+/// JSON text of a value that always serialises (maps with text keys, numbers, text).
+pub(super) fn to_json<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Damaged {
+        table,
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,169 @@
+//! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
+
+use super::rows::Columns;
+use super::{Result, Store, Tx};
+use crate::domain::ids::{ProjectId, TokenId};
+use crate::domain::orchestration::TokenReference;
+use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
+
+/// A token without its secret.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub id: TokenId,
+    pub project_id: ProjectId,
+    pub description: String,
+    pub created_at: Timestamp,
+    pub refreshed_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub is_disabled: bool,
+    pub is_master: bool,
+    pub can_manage_buckets: bool,
+    pub can_manage_tokens: bool,
+    pub can_read_all_file_uploads: bool,
+    pub can_purge_trash: bool,
+    pub creator: Option<TokenReference>,
+}
+
+/// A secret as the database keeps it.
+#[derive(Clone, Debug)]
+pub struct TokenSecret {
+    /// Keyed hash, for look-up.
+    pub lookup: Vec<u8>,
+    /// Encrypted value, for use.
+    pub sealed: Vec<u8>,
+}
+
+/// A token to be added.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub description: String,
+    pub secret: TokenSecret,
+    pub is_master: bool,
+    pub creator: Option<TokenReference>,
+    /// Made for an orchestration: goes with the last job that uses it.
+    pub is_made: bool,
+}
+
+const COLUMNS: &str = "id, project_id, description, created_at, refreshed_at, expires_at, is_disabled, is_master, \
+    can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, creator_id, creator_description";
+
+impl Store {
+    /// The token whose secret has this keyed hash, in whatever project.
+    pub async fn find_token(&self, lookup: &[u8]) -> Result<Option<Token>> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE lookup = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(lookup)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    pub async fn read_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id = $1 AND project_id = $2");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id.0)
+            .bind(project.0)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// A token with its secret, for use in a call; `None` where it is gone, disabled or expired.
+    pub async fn read_usable_secret(
+        &self,
+        project: ProjectId,
+        id: TokenId,
+        now: Timestamp,
+    ) -> Result<Option<TokenSecret>> {
+        let row = sqlx::query(
+            "SELECT lookup, sealed FROM tokens WHERE id = $1 AND project_id = $2 AND is_disabled = 0 \
+             AND (expires_at IS NULL OR expires_at > $3)",
+        )
+        .bind(id.0)
+        .bind(project.0)
+        .bind(now.0)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| {
+            let columns = Columns::of(&row, "tokens");
+            Ok(TokenSecret {
+                lookup: columns.bytes("lookup")?,
+                sealed: columns.bytes("sealed")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// Adds a token inside a transaction.
+pub(super) async fn insert_token(
+    tx: &mut Tx,
+    project: ProjectId,
+    token: &NewToken,
+    now: Timestamp,
+) -> Result<TokenId> {
+    let (creator_id, creator_description) =
+        token.creator.as_ref().map_or((None, None), |creator| {
+            (Some(creator.id.0), Some(creator.description.as_str()))
+        });
+    let row = sqlx::query(
+        "INSERT INTO tokens (project_id, description, lookup, sealed, created_at, refreshed_at, is_disabled, is_master, \
+         can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, creator_id, \
+         creator_description, is_made) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, 1, $6, 1, $6, $7, $8, $9) RETURNING id",
+    )
+    .bind(project.0)
+    .bind(&token.description)
+    .bind(token.secret.lookup.as_slice())
+    .bind(token.secret.sealed.as_slice())
+    .bind(now.0)
+    .bind(i64::from(token.is_master))
+    .bind(creator_id)
+    .bind(creator_description)
+    .bind(i64::from(token.is_made))
+    .fetch_one(tx)
+    .await?;
+    Ok(TokenId(Columns::of(&row, "tokens").int("id")?))
+}
+
+/// Deletes a token that was made for an orchestration once nothing uses it: no live orchestration and no open job.
+pub(super) async fn drop_unused_token(tx: &mut Tx, id: TokenId) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM tokens WHERE id = $1 AND is_made = 1 \
+         AND NOT EXISTS (SELECT 1 FROM orchestrations WHERE token_id = $1 AND deleted_at IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE token_id = $1 AND status IN ('waiting', 'processing'))",
+    )
+    .bind(id.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn read(row: &AnyRow) -> Result<Token> {
+    let columns = Columns::of(row, "tokens");
+    let creator = match (
+        columns.maybe_int("creator_id")?,
+        columns.maybe_text("creator_description")?,
+    ) {
+        (Some(id), Some(description)) => Some(TokenReference {
+            id: TokenId(id),
+            description,
+        }),
+        _ => None,
+    };
+    Ok(Token {
+        id: TokenId(columns.int("id")?),
+        project_id: ProjectId(columns.int("project_id")?),
+        description: columns.text("description")?,
+        created_at: columns.time("created_at")?,
+        refreshed_at: columns.time("refreshed_at")?,
+        expires_at: columns.maybe_time("expires_at")?,
+        is_disabled: columns.flag("is_disabled")?,
+        is_master: columns.flag("is_master")?,
+        can_manage_buckets: columns.flag("can_manage_buckets")?,
+        can_manage_tokens: columns.flag("can_manage_tokens")?,
+        can_read_all_file_uploads: columns.flag("can_read_all_file_uploads")?,
+        can_purge_trash: columns.flag("can_purge_trash")?,
+        creator,
+    })
+}

@@ -1,0 +1,209 @@
+//! The POST that starts the component. It is sent again only where it certainly did nothing: the connection was not
+//! made, or the component itself asked to come back later (429, 503).
+
+use std::time::Duration;
+
+use orchestrator_sdk::http::{Address, Error, Request, Response};
+use orchestrator_sdk::task::{Certainty, Context, Failure, FailureKind, Step, Verdict, Wait};
+use serde::Deserialize;
+
+use crate::Exchange;
+use crate::address::{next_address, start_address, without_query};
+use crate::answer::{Answer, Job, status_line};
+use crate::delays::{before_poll, before_retry};
+use crate::state::{Poll, Retry, State};
+
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A task without a time limit of its own gives up after these many milliseconds of waiting.
+const MAX_WAITED_MS: u64 = 60_000;
+
+#[derive(Deserialize)]
+struct Config {
+    /// The component does nothing twice for the same `Idempotency-Key`.
+    idempotent: Option<bool>,
+}
+
+pub fn start(context: &Context, exchange: Exchange) -> Result<Step, Failure> {
+    start_again(context, Retry::default(), exchange)
+}
+
+pub fn start_again(context: &Context, retry: Retry, exchange: Exchange) -> Result<Step, Failure> {
+    let config: Config = context.config_as()?;
+    if context.certainty == Certainty::InDoubt && config.idempotent != Some(true) {
+        let message = "the host stopped while the component was being started: it may be running, so it is not started again";
+        return Err(Failure::new(FailureKind::Transient, "IN_DOUBT", message));
+    }
+    let address = start_address(context)?;
+    let request = Request::new("POST", address.to_string())
+        .header("Content-Type", "application/json")
+        .header("Accept", "application/json")
+        .header("X-KBC-RunId", &context.run_id)
+        .header("Idempotency-Key", &context.idempotency_key)
+        .with_body(context.parameters.as_str())
+        .connect_timeout(CONNECT_TIMEOUT);
+    match exchange(request) {
+        Ok(response) => answered(context, &address, retry, &response),
+        Err(Error::NotSent(why)) => {
+            let why = format!("{} could not be reached: {why}", without_query(&address));
+            wait_and_retry(context, retry, None, None, &why)
+        }
+        Err(error) => Err(failure(&error, &address)),
+    }
+}
+
+fn answered(
+    context: &Context,
+    address: &Address,
+    retry: Retry,
+    response: &Response,
+) -> Result<Step, Failure> {
+    let answer = Answer::read(response);
+    let status = response.status();
+    let sentence = format!("component answered {}", status_line(status));
+    match status {
+        200..=299 => accepted(address, answer, response),
+        429 | 503 => wait_and_retry(
+            context,
+            retry,
+            response.retry_after(),
+            answer.json.clone(),
+            &answer.explain(&sentence),
+        ),
+        300..=399 => {
+            let summary = format!(
+                "{sentence}: the request that starts a component is not sent on to another address"
+            );
+            Ok(ended(Verdict::Error, answer, summary))
+        }
+        _ => {
+            let summary = answer.explain(&sentence);
+            Ok(ended(Verdict::Error, answer, summary))
+        }
+    }
+}
+
+fn accepted(address: &Address, answer: Answer, response: &Response) -> Result<Step, Failure> {
+    let url = match &answer.url {
+        Some(url) if answer.names_a_job() => url,
+        _ => return Ok(ended(Verdict::Success, answer, String::new())),
+    };
+    if let Job::Ended(verdict) = answer.job() {
+        return Ok(job_ended(verdict, answer));
+    }
+    // There is nothing to save in mid-step: the answer below is the very next thing that is made durable.
+    let mut poll = Poll {
+        url: next_address(address, url)?.to_string(),
+        ..Poll::default()
+    };
+    poll.keep_response(answer.json.as_ref());
+    let wait = Wait::new(
+        State::Poll(poll).encode(),
+        before_poll(0, response.retry_after()),
+    );
+    Ok(wait
+        .progress(waiting_for(&answer))
+        .response(answer.json)
+        .into())
+}
+
+fn wait_and_retry(
+    context: &Context,
+    retry: Retry,
+    asked: Option<Duration>,
+    response: Option<String>,
+    why: &str,
+) -> Result<Step, Failure> {
+    let tries = retry.tries.saturating_add(1);
+    if context.deadline_ms.is_none() && retry.waited_ms >= MAX_WAITED_MS {
+        let seconds = retry.waited_ms / 1000;
+        let message = format!(
+            "the component was not started in {tries} tries over {seconds} seconds; at last, {why}"
+        );
+        return Err(Failure::new(
+            FailureKind::Transient,
+            "COMPONENT_UNAVAILABLE",
+            message,
+        ));
+    }
+    let delay = before_retry(tries, asked);
+    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    let state = State::Retry(Retry {
+        tries,
+        waited_ms: retry.waited_ms.saturating_add(delay_ms),
+    });
+    let progress = format!(
+        "try {} follows in {} s: {why}",
+        tries.saturating_add(1),
+        delay_ms.div_ceil(1000)
+    );
+    Ok(Wait::new(state.encode(), delay)
+        .progress(progress)
+        .response(response)
+        .into())
+}
+
+/// The sentence that is shown while the component's job runs.
+pub fn waiting_for(answer: &Answer) -> String {
+    format!(
+        "the component's job is {}",
+        answer.status.as_deref().unwrap_or("running")
+    )
+}
+
+/// The end of a task whose job has ended.
+pub fn job_ended(verdict: Verdict, answer: Answer) -> Step {
+    let summary = match verdict {
+        Verdict::Success => String::new(),
+        _ => {
+            let status = answer.status.as_deref().unwrap_or("unknown");
+            answer.explain(&format!("the component's job ended with status {status}"))
+        }
+    };
+    ended(verdict, answer, summary)
+}
+
+fn ended(verdict: Verdict, answer: Answer, summary: String) -> Step {
+    Step::ended(
+        verdict,
+        answer.json.unwrap_or_else(|| "null".to_owned()),
+        summary,
+    )
+}
+
+/// Why a task ends where a request brought no answer and is not repeated.
+pub fn failure(error: &Error, address: &Address) -> Failure {
+    let shown = without_query(address);
+    let (kind, code, message) = match error {
+        Error::Denied(why) => (
+            FailureKind::Config,
+            "ADDRESS_REFUSED",
+            format!("the host does not call {shown}: {why}"),
+        ),
+        Error::Invalid(why) => (
+            FailureKind::Config,
+            "BAD_ADDRESS",
+            format!("{shown} cannot be called: {why}"),
+        ),
+        Error::TooLarge => (
+            FailureKind::Remote,
+            "RESPONSE_TOO_LARGE",
+            format!("the answer of {shown} is too large"),
+        ),
+        Error::NotSent(why) => (
+            FailureKind::Transient,
+            "COMPONENT_UNAVAILABLE",
+            format!("{shown} cannot be reached: {why}"),
+        ),
+        Error::NoAnswer(why) => {
+            let message = format!(
+                "{shown} gave no answer: {why}. The request may have reached the component, so it is not repeated"
+            );
+            (FailureKind::Transient, "NO_ANSWER", message)
+        }
+    };
+    Failure::new(kind, code, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The harness: real peers on loopback.
+
+pub mod smtp;
