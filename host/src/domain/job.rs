@@ -1,6 +1,12 @@
 //! The job and its state machine: which status may follow which, and what a job's tasks make of it.
 
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId, TokenId};
+use crate::domain::orchestration::{Revision, TokenReference};
+use crate::domain::task::Task;
+use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Status of a job, or of one task's run (which knows only `processing`, `success`, `warning` and `error`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +81,76 @@ impl Initiator {
             .into_iter()
             .find(|one| one.as_str() == text)
     }
+}
+
+/// One execution of an orchestration.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub project_id: ProjectId,
+    pub orchestration_id: OrchestrationId,
+    /// Tasks and notifications as they stood when the job was created.
+    pub revision: Arc<Revision>,
+    pub status: Status,
+    pub initialized_by: Initiator,
+    pub created_at: Timestamp,
+    pub start_at: Option<Timestamp>,
+    pub end_at: Option<Timestamp>,
+    pub token: TokenReference,
+    /// Who asked for it; `None` for the scheduler's.
+    pub initiator: Option<InitiatorToken>,
+    /// Addresses given for this run, in place of the orchestration's subscriptions; empty where none were.
+    pub notifications_emails: Vec<String>,
+    /// One flag per task of the revision, where they were given for this run.
+    pub active_tasks: Option<Vec<bool>>,
+    /// `X-KBC-RunId` of the call that made the job.
+    pub parent_run_id: Option<String>,
+    /// In the order of their positions; empty until the job has started.
+    pub task_runs: Vec<TaskRun>,
+}
+
+impl Job {
+    /// The job's tasks: those of its revision with the `active` flags of this run.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        with_flags(&self.revision.tasks, self.active_tasks.as_deref())
+    }
+}
+
+/// `tasks` with the given `active` flags, one per task, in place of their own.
+#[must_use]
+pub fn with_flags(tasks: &[Task], flags: Option<&[bool]>) -> Vec<Task> {
+    let mut tasks = tasks.to_vec();
+    for (task, active) in tasks.iter_mut().zip(flags.unwrap_or_default()) {
+        task.active = *active;
+    }
+    tasks
+}
+
+/// The token of the call that made a job, and the caller's `User-Agent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitiatorToken {
+    pub id: TokenId,
+    pub description: String,
+    pub user_agent: Option<String>,
+}
+
+/// One execution of one task within a job.
+#[derive(Clone, Debug)]
+pub struct TaskRun {
+    pub id: TaskRunId,
+    /// Which task of the job's revision.
+    pub position: usize,
+    /// `processing`, `success`, `warning` or `error`.
+    pub status: Status,
+    pub start_at: Timestamp,
+    pub end_at: Option<Timestamp>,
+    /// The last JSON that the component answered.
+    pub response: Option<Box<RawValue>>,
+    /// Stable name of what went wrong, such as `IN_DOUBT` or `TIME_LIMIT`.
+    pub error_code: Option<String>,
+    /// One sentence for people: why it failed, or what it waits for.
+    pub message: Option<String>,
 }
 
 /// How one task of a job ended, as far as the job cares.

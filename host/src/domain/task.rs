@@ -60,6 +60,32 @@ impl Task {
     }
 }
 
+/// The `active` flags that `given` asks for in one run of `tasks`: it must hold the same tasks in the same order, and may
+/// differ from them in `active` only (and in ids, which do not count).
+///
+/// # Errors
+/// One sentence that says which task is different.
+pub fn run_flags(tasks: &[Task], given: &[Task]) -> Result<Vec<bool>, String> {
+    if tasks.len() != given.len() {
+        return Err(format!(
+            "The orchestration has {} tasks, but {} were given: the number of tasks is different from orchestration tasks",
+            tasks.len(),
+            given.len()
+        ));
+    }
+    let different = tasks
+        .iter()
+        .zip(given)
+        .position(|(task, given)| !task.is_run_of(given));
+    match different {
+        Some(at) => Err(format!(
+            "Task {} (tasks[{at}]) is different from orchestration task",
+            at + 1
+        )),
+        None => Ok(given.iter().map(|task| task.active).collect()),
+    }
+}
+
 /// Whether `id` may be a task's id.
 #[must_use]
 pub fn is_task_id(id: &str) -> bool {
