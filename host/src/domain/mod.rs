@@ -2,6 +2,7 @@
 //!
 //! Every other room may use this one; it uses none of them.
 
+pub mod alarm;
 pub mod crontab;
 pub mod delivery;
 pub mod event;
@@ -13,4 +14,5 @@ pub mod orchestration;
 pub mod phases;
 pub mod step;
 pub mod task;
+pub mod tick;
 pub mod time;

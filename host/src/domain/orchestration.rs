@@ -1,5 +1,6 @@
 //! An orchestration: what is run (tasks), when (crontab) and who is told (notifications).
 
+use crate::domain::crontab::Crontab;
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::job::Status;
 use crate::domain::notification::Notification;
@@ -25,11 +26,15 @@ pub struct Orchestration {
     /// As given; `None` where it runs by hand only.
     pub crontab_record: Option<String>,
     pub created_at: Timestamp,
+    /// When the present pause began, while there is one and a crontab.
+    pub paused_at: Option<Timestamp>,
     pub last_scheduled_at: Option<Timestamp>,
     /// `None` while inactive or without a crontab.
     pub next_scheduled_at: Option<Timestamp>,
     pub active: bool,
     pub token: TokenReference,
+    /// The last number that was given to a task as its id.
+    pub task_number: i64,
     pub revision: Arc<Revision>,
     pub last_executed_job: Option<ExecutedJob>,
 }
@@ -53,3 +58,18 @@ pub struct ExecutedJob {
 
 /// Longest name of an orchestration, in characters.
 pub const MOST_NAME_CHARACTERS: usize = 255;
+
+/// The first time strictly after `after` at which an orchestration is due; `None` while inactive, without a crontab, or
+/// once the calendar ends.
+#[must_use]
+pub fn next_scheduled_at(
+    crontab_record: Option<&str>,
+    active: bool,
+    after: Timestamp,
+) -> Option<Timestamp> {
+    // Crontabs are checked before they are saved: one that no longer parses is never due.
+    let crontab = Crontab::parse(crontab_record.filter(|_| active)?).ok()?;
+    crontab
+        .next_after(after.to_datetime())
+        .map(Timestamp::from_datetime)
+}

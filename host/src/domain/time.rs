@@ -28,6 +28,13 @@ impl Timestamp {
         )
     }
 
+    /// The first whole minute after this instant.
+    #[must_use]
+    pub fn next_minute(self) -> Self {
+        const MINUTE: i64 = 60_000_000;
+        Self((self.0.div_euclid(MINUTE) + 1).saturating_mul(MINUTE))
+    }
+
     /// Time from `earlier` to this instant; zero where `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -126,6 +126,29 @@ pub(super) async fn insert_token(
     Ok(TokenId(Columns::of(&row, "tokens").int("id")?))
 }
 
+/// Gives a token that was made for an orchestration a new secret; the old one is invalid at once. `false`: the token is
+/// gone or was given by somebody.
+pub(super) async fn renew_secret(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: TokenId,
+    secret: &TokenSecret,
+    now: Timestamp,
+) -> Result<bool> {
+    let renewed = sqlx::query(
+        "UPDATE tokens SET lookup = $3, sealed = $4, refreshed_at = $5 \
+         WHERE id = $1 AND project_id = $2 AND is_made = 1",
+    )
+    .bind(id.0)
+    .bind(project.0)
+    .bind(secret.lookup.as_slice())
+    .bind(secret.sealed.as_slice())
+    .bind(now.0)
+    .execute(tx)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
 /// Deletes a token that was made for an orchestration once nothing uses it: no live orchestration and no open job.
 pub(super) async fn drop_unused_token(tx: &mut Tx, id: TokenId) -> Result<()> {
     sqlx::query(

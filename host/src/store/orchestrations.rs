@@ -1,0 +1,406 @@
+//! Orchestrations: what is configured, and the schedule that follows from it.
+//!
+//! A change of the schedule closes the ledger of the old one in the same transaction ([`super::ticks`]), so that every
+//! tick that was expected has its outcome.
+
+use super::revisions::insert_revision;
+use super::rows::Columns;
+use super::ticks::close_ledger;
+use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret};
+use super::{Result, Store, Tx};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
+use crate::domain::notification::Notification;
+use crate::domain::orchestration::{
+    ExecutedJob, Orchestration, Revision, TokenReference, next_scheduled_at,
+};
+use crate::domain::task::{Task, assign_ids};
+use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
+use std::sync::Arc;
+
+/// An orchestration to be added.
+#[derive(Clone, Debug)]
+pub struct NewOrchestration {
+    pub project_id: ProjectId,
+    pub name: String,
+    /// Checked to be a crontab.
+    pub crontab_record: Option<String>,
+    pub active: bool,
+    pub token: TokenChoice,
+    /// Ids are empty where they are to be assigned.
+    pub tasks: Vec<Task>,
+    pub notifications: Vec<Notification>,
+}
+
+/// Which token an orchestration's jobs use.
+#[derive(Clone, Debug)]
+pub enum TokenChoice {
+    Existing(TokenId),
+    /// Made for this orchestration; goes with the last job that uses it.
+    Make(NewToken),
+}
+
+/// What an update changes; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct OrchestrationChange {
+    pub name: Option<String>,
+    /// `Some(None)` clears the schedule.
+    pub crontab_record: Option<Option<String>>,
+    pub active: Option<bool>,
+    pub token_id: Option<TokenId>,
+    pub tasks: Option<Vec<Task>>,
+    pub notifications: Option<Vec<Notification>>,
+}
+
+/// What became of an update.
+#[derive(Clone, Debug)]
+pub enum Updated {
+    Done(Box<Orchestration>),
+    NotFound,
+    /// The project has no token of that id; nothing was changed.
+    NoSuchToken,
+}
+
+const SELECT: &str = "SELECT o.id, o.project_id, o.revision_id, o.name, o.crontab_record, o.active, o.token_id, \
+    o.token_description, o.created_at, o.paused_at, o.last_scheduled_at, o.next_scheduled_at, o.task_number, \
+    o.last_executed_job_id, j.status AS job_status, j.created_at AS job_created_at, j.start_at AS job_start_at, \
+    j.end_at AS job_end_at FROM orchestrations o LEFT JOIN jobs j ON j.id = o.last_executed_job_id";
+
+impl Store {
+    /// All of a project, by ascending id.
+    pub async fn list_orchestrations(&self, project: ProjectId) -> Result<Vec<Orchestration>> {
+        let sql = format!(
+            "{SELECT} WHERE o.project_id = $1 AND o.deleted_at IS NULL ORDER BY o.id"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(project.0)
+            .fetch_all(&self.read)
+            .await?;
+        let mut list = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
+            list.push(read(row, revision)?);
+        }
+        Ok(list)
+    }
+
+    pub async fn read_orchestration(
+        &self,
+        project: ProjectId,
+        id: OrchestrationId,
+    ) -> Result<Option<Orchestration>> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(one()))
+            .bind(id.0)
+            .bind(project.0)
+            .fetch_optional(&self.read)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let revision = self.revisions.read(&self.read, revision_id(&row)?).await?;
+        read(&row, revision).map(Some)
+    }
+
+    /// Adds an orchestration, with a token where one is to be made. `None`: the project has no such token.
+    pub async fn create_orchestration(
+        &self,
+        new: NewOrchestration,
+        now: Timestamp,
+    ) -> Result<Option<Orchestration>> {
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let Some(token) = choose_token(tx, new.project_id, &new.token, now).await? else {
+                    return Ok(None);
+                };
+                let mut tasks = new.tasks;
+                let task_number = assign_ids(&mut tasks, &[], 0);
+                let next = next_scheduled_at(new.crontab_record.as_deref(), new.active, now);
+                let paused = (!new.active && new.crontab_record.is_some()).then_some(now.0);
+                let row = sqlx::query(
+                    "INSERT INTO orchestrations (project_id, revision_id, name, crontab_record, active, token_id, \
+                     token_description, created_at, paused_at, next_scheduled_at, task_number, job_count) \
+                     VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) RETURNING id",
+                )
+                .bind(new.project_id.0)
+                .bind(new.name)
+                .bind(new.crontab_record)
+                .bind(i64::from(new.active))
+                .bind(token.id.0)
+                .bind(token.description)
+                .bind(now.0)
+                .bind(paused)
+                .bind(next.map(|time| time.0))
+                .bind(task_number)
+                .fetch_one(&mut *tx)
+                .await?;
+                let id = OrchestrationId(Columns::of(&row, "orchestrations").int("id")?);
+                insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;
+                store.find(tx, new.project_id, id).await
+            })
+        })
+        .await
+    }
+
+    /// Changes an orchestration. Jobs that exist keep what they were created with.
+    pub async fn update_orchestration(
+        &self,
+        project: ProjectId,
+        id: OrchestrationId,
+        change: OrchestrationChange,
+        now: Timestamp,
+    ) -> Result<Updated> {
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let Some(before) = store.find(tx, project, id).await? else {
+                    return Ok(Updated::NotFound);
+                };
+                if let Some(token_id) = change.token_id.filter(|id| *id != before.token.id) {
+                    let choice = TokenChoice::Existing(token_id);
+                    let Some(token) = choose_token(tx, project, &choice, now).await? else {
+                        return Ok(Updated::NoSuchToken);
+                    };
+                    use_token(tx, project, id, &token).await?;
+                    drop_unused_token(tx, before.token.id).await?;
+                }
+                if let Some(name) = &change.name {
+                    sqlx::query("UPDATE orchestrations SET name = $3 WHERE id = $1 AND project_id = $2")
+                        .bind(id.0)
+                        .bind(project.0)
+                        .bind(name)
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                let crontab = change.crontab_record.unwrap_or_else(|| before.crontab_record.clone());
+                reschedule(tx, &before, crontab, change.active.unwrap_or(before.active), now).await?;
+                if change.tasks.is_some() || change.notifications.is_some() {
+                    revise(tx, &before, change.tasks, change.notifications, now).await?;
+                }
+                let after = store.find(tx, project, id).await?;
+                Ok(after.map_or(Updated::NotFound, |after| Updated::Done(Box::new(after))))
+            })
+        })
+        .await
+    }
+
+    /// Gives the orchestration a new token secret: a token that was made for it keeps its row and gets the new secret,
+    /// one that was given is replaced by the new one.
+    pub async fn refresh_orchestration_token(
+        &self,
+        project: ProjectId,
+        id: OrchestrationId,
+        token: NewToken,
+        now: Timestamp,
+    ) -> Result<Option<Orchestration>> {
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let Some(before) = store.find(tx, project, id).await? else {
+                    return Ok(None);
+                };
+                if !renew_secret(tx, project, before.token.id, &token.secret, now).await? {
+                    let token = TokenReference {
+                        id: insert_token(tx, project, &token, now).await?,
+                        description: token.description,
+                    };
+                    use_token(tx, project, id, &token).await?;
+                }
+                store.find(tx, project, id).await
+            })
+        })
+        .await
+    }
+
+    /// Stops the schedule, cancels waiting jobs and hides the orchestration; a running job finishes. `false`: there is
+    /// no such orchestration.
+    pub async fn delete_orchestration(
+        &self,
+        project: ProjectId,
+        id: OrchestrationId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let Some(before) = store.find(tx, project, id).await? else {
+                    return Ok(false);
+                };
+                close_ledger(tx, &before, now).await?;
+                sqlx::query(
+                    "UPDATE orchestrations SET deleted_at = $3, next_scheduled_at = NULL, paused_at = NULL \
+                     WHERE id = $1 AND project_id = $2",
+                )
+                .bind(id.0)
+                .bind(project.0)
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+                sqlx::query(
+                    "UPDATE jobs SET status = 'cancelled', end_at = $3, is_ready = 0, alarm_at = NULL \
+                     WHERE orchestration_id = $1 AND project_id = $2 AND status = 'waiting'",
+                )
+                .bind(id.0)
+                .bind(project.0)
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+                drop_unused_token(tx, before.token.id).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// The orchestration as a transaction sees it.
+    pub(super) async fn find(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        id: OrchestrationId,
+    ) -> Result<Option<Orchestration>> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(one()))
+            .bind(id.0)
+            .bind(project.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let revision = self.revisions.read_in(tx, revision_id(&row)?).await?;
+        read(&row, revision).map(Some)
+    }
+}
+
+fn one() -> String {
+    format!("{SELECT} WHERE o.id = $1 AND o.project_id = $2 AND o.deleted_at IS NULL")
+}
+
+fn revision_id(row: &AnyRow) -> Result<RevisionId> {
+    Ok(RevisionId(Columns::of(row, "orchestrations").int("revision_id")?))
+}
+
+fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Orchestration> {
+    let columns = Columns::of(row, "orchestrations");
+    let last_executed_job = match columns.maybe_int("last_executed_job_id")? {
+        Some(id) => Some(ExecutedJob {
+            id: JobId(id),
+            status: columns.status("job_status")?,
+            created_at: columns.time("job_created_at")?,
+            start_at: columns.maybe_time("job_start_at")?,
+            end_at: columns.maybe_time("job_end_at")?,
+        }),
+        None => None,
+    };
+    Ok(Orchestration {
+        id: OrchestrationId(columns.int("id")?),
+        project_id: ProjectId(columns.int("project_id")?),
+        name: columns.text("name")?,
+        crontab_record: columns.maybe_text("crontab_record")?,
+        created_at: columns.time("created_at")?,
+        paused_at: columns.maybe_time("paused_at")?,
+        last_scheduled_at: columns.maybe_time("last_scheduled_at")?,
+        next_scheduled_at: columns.maybe_time("next_scheduled_at")?,
+        active: columns.flag("active")?,
+        token: TokenReference {
+            id: TokenId(columns.int("token_id")?),
+            description: columns.text("token_description")?,
+        },
+        task_number: columns.int("task_number")?,
+        revision,
+        last_executed_job,
+    })
+}
+
+async fn choose_token(
+    tx: &mut Tx,
+    project: ProjectId,
+    choice: &TokenChoice,
+    now: Timestamp,
+) -> Result<Option<TokenReference>> {
+    match choice {
+        TokenChoice::Make(token) => Ok(Some(TokenReference {
+            id: insert_token(tx, project, token, now).await?,
+            description: token.description.clone(),
+        })),
+        TokenChoice::Existing(id) => {
+            let row = sqlx::query("SELECT description FROM tokens WHERE id = $1 AND project_id = $2")
+                .bind(id.0)
+                .bind(project.0)
+                .fetch_optional(tx)
+                .await?;
+            row.map(|row| {
+                let description = Columns::of(&row, "tokens").text("description")?;
+                Ok(TokenReference { id: *id, description })
+            })
+            .transpose()
+        }
+    }
+}
+
+async fn use_token(
+    tx: &mut Tx,
+    project: ProjectId,
+    id: OrchestrationId,
+    token: &TokenReference,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE orchestrations SET token_id = $3, token_description = $4 WHERE id = $1 AND project_id = $2",
+    )
+    .bind(id.0)
+    .bind(project.0)
+    .bind(token.id.0)
+    .bind(&token.description)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Sets crontab and activity. The next time is counted from now, but only where one of the two really changed: saving
+/// an orchestration as it is must not skip a tick that is about to fire.
+async fn reschedule(
+    tx: &mut Tx,
+    before: &Orchestration,
+    crontab: Option<String>,
+    active: bool,
+    now: Timestamp,
+) -> Result<()> {
+    if crontab == before.crontab_record && active == before.active {
+        return Ok(());
+    }
+    close_ledger(tx, before, now).await?;
+    let next = next_scheduled_at(crontab.as_deref(), active, now);
+    let paused = (!active && crontab.is_some()).then_some(now.0);
+    sqlx::query(
+        "UPDATE orchestrations SET crontab_record = $3, active = $4, paused_at = $5, next_scheduled_at = $6 \
+         WHERE id = $1 AND project_id = $2",
+    )
+    .bind(before.id.0)
+    .bind(before.project_id.0)
+    .bind(crontab)
+    .bind(i64::from(active))
+    .bind(paused)
+    .bind(next.map(|time| time.0))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn revise(
+    tx: &mut Tx,
+    before: &Orchestration,
+    tasks: Option<Vec<Task>>,
+    notifications: Option<Vec<Notification>>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut tasks = tasks.unwrap_or_else(|| before.revision.tasks.clone());
+    let task_number = assign_ids(&mut tasks, &before.revision.tasks, before.task_number);
+    let notifications = notifications.unwrap_or_else(|| before.revision.notifications.clone());
+    if tasks == before.revision.tasks && notifications == before.revision.notifications {
+        return Ok(());
+    }
+    insert_revision(tx, before.project_id, before.id, &tasks, &notifications, now).await?;
+    sqlx::query("UPDATE orchestrations SET task_number = $3 WHERE id = $1 AND project_id = $2")
+        .bind(before.id.0)
+        .bind(before.project_id.0)
+        .bind(task_number)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
