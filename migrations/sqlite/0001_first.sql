@@ -129,9 +129,9 @@ CREATE TABLE task_runs (
     -- Which task of the job's revision.
     position         INTEGER NOT NULL,
     status           TEXT NOT NULL,
+    -- When it was first taken up; until then when it was added.
     start_at         INTEGER NOT NULL,
     end_at           INTEGER,
-    deadline_at      INTEGER,
     -- The last JSON that the component answered.
     response         TEXT,
     error_code       TEXT,
@@ -142,6 +142,8 @@ CREATE TABLE task_runs (
     attempt          INTEGER NOT NULL,
     -- 1 once a request that may change the outside world was about to leave in the present step.
     is_sent          INTEGER NOT NULL,
+    -- 1 once the present step has saved its state before its end.
+    is_checkpointed  INTEGER NOT NULL,
     -- The state between steps, encrypted.
     state            BLOB,
     -- When the next step may run; null while one runs and after the end.
@@ -173,6 +175,7 @@ CREATE TABLE deliveries (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id       INTEGER NOT NULL REFERENCES projects (id),
     job_id           INTEGER NOT NULL REFERENCES jobs (id),
+    -- What happened: a subscription's channel.
     event            TEXT NOT NULL,
     plugin           TEXT NOT NULL,
     address          TEXT NOT NULL,

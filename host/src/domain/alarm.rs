@@ -31,7 +31,11 @@ pub struct Alarm<'a> {
 impl<'a> Alarms<'a> {
     #[must_use]
     pub fn of(notifications: &'a [Notification], emails_of_the_run: &[String]) -> Self {
-        Self(if emails_of_the_run.is_empty() { notifications } else { &[] })
+        Self(if emails_of_the_run.is_empty() {
+            notifications
+        } else {
+            &[]
+        })
     }
 
     /// Whether an average of earlier run times is needed.
@@ -57,7 +61,10 @@ impl<'a> Alarms<'a> {
             .iter()
             .filter_map(|subscription| {
                 let (time, expected) = due(subscription, times)?;
-                (time <= now).then_some(Alarm { subscription, expected })
+                (time <= now).then_some(Alarm {
+                    subscription,
+                    expected,
+                })
             })
             .collect()
     }
@@ -69,9 +76,10 @@ fn due(subscription: &Notification, times: &JobTimes) -> Option<(Timestamp, Dura
             let timeout = subscription.waiting_timeout();
             Some((times.created_at.plus(timeout), timeout))
         }
-        (Channel::Processing, Some(start_at), Some(average)) => {
-            Some((start_at.plus(subscription.processing_limit(average)), average))
-        }
+        (Channel::Processing, Some(start_at), Some(average)) => Some((
+            start_at.plus(subscription.processing_limit(average)),
+            average,
+        )),
         _ => None,
     }
 }
@@ -116,7 +124,10 @@ mod tests {
             start_at: Some(Timestamp(SECOND)),
             average: Some(Duration::from_secs(100)),
         };
-        assert_eq!(alarms.next_after(&times, None), Some(Timestamp(151 * SECOND)));
+        assert_eq!(
+            alarms.next_after(&times, None),
+            Some(Timestamp(151 * SECOND))
+        );
         times.average = None;
         assert_eq!(alarms.next_after(&times, None), None);
     }

@@ -14,6 +14,8 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
+    const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -22,7 +24,15 @@ impl DeliveryStatus {
             Self::Failed => "failed",
         }
     }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
 }
+
+/// How long a delivery is tried before it is given up.
+pub const LONGEST_TRIED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Delay before the attempt that follows attempt number `attempt` (1 is the first): 5 s, doubling, at most 2 hours.
 #[must_use]

@@ -61,8 +61,7 @@ pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id,
     start_at, end_at, token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
     notifications_emails, active_tasks, parent_run_id";
 
-const RUN_COLUMNS: &str =
-    "id, position, status, start_at, end_at, response, error_code, message";
+const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message";
 
 impl Store {
     pub async fn create_job(&self, new: NewJob, now: Timestamp) -> Result<CreatedJob> {
@@ -95,7 +94,9 @@ impl Store {
                 };
                 let id = insert_job(tx, &row, now).await?;
                 let job = store.find_job(tx, id).await?;
-                Ok(job.map_or(CreatedJob::NotFound, |job| CreatedJob::Created(Box::new(job))))
+                Ok(job.map_or(CreatedJob::NotFound, |job| {
+                    CreatedJob::Created(Box::new(job))
+                }))
             })
         })
         .await
@@ -116,7 +117,9 @@ impl Store {
         .bind(project.0)
         .fetch_optional(&self.read)
         .await?;
-        let Some(counted) = counted else { return Ok(None) };
+        let Some(counted) = counted else {
+            return Ok(None);
+        };
         let total = Columns::of(&counted, "orchestrations").count("job_count")?;
         // Ids first: a deep page walks the index only.
         let sql = format!(
@@ -203,7 +206,8 @@ impl Store {
         let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
         let mut job = read(row, revision)?;
         if job.start_at.is_some() {
-            let sql = format!("SELECT {RUN_COLUMNS} FROM task_runs WHERE job_id = $1 ORDER BY position");
+            let sql =
+                format!("SELECT {RUN_COLUMNS} FROM task_runs WHERE job_id = $1 ORDER BY position");
             let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(job.id.0)
                 .fetch_all(&self.read)
@@ -246,7 +250,9 @@ fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
             description: columns.text("token_description")?,
         },
         initiator,
-        notifications_emails: columns.maybe_json("notifications_emails")?.unwrap_or_default(),
+        notifications_emails: columns
+            .maybe_json("notifications_emails")?
+            .unwrap_or_default(),
         active_tasks: columns.maybe_json("active_tasks")?,
         parent_run_id: columns.maybe_text("parent_run_id")?,
         task_runs: Vec::new(),
@@ -291,7 +297,10 @@ pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) ->
     let emails = (!job.notifications_emails.is_empty())
         .then(|| to_json("jobs", &job.notifications_emails))
         .transpose()?;
-    let active_tasks = job.active_tasks.map(|flags| to_json("jobs", &flags)).transpose()?;
+    let active_tasks = job
+        .active_tasks
+        .map(|flags| to_json("jobs", &flags))
+        .transpose()?;
     let row = sqlx::query(
         "INSERT INTO jobs (project_id, orchestration_id, revision_id, status, is_ready, initialized_by, created_at, \
          token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
@@ -317,11 +326,13 @@ pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) ->
     .bind(alarms.next_after(&times, None).map(|time| time.0))
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query("UPDATE orchestrations SET job_count = job_count + 1 WHERE id = $1 AND project_id = $2")
-        .bind(job.orchestration_id.0)
-        .bind(job.project_id.0)
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "UPDATE orchestrations SET job_count = job_count + 1 WHERE id = $1 AND project_id = $2",
+    )
+    .bind(job.orchestration_id.0)
+    .bind(job.project_id.0)
+    .execute(tx)
+    .await?;
     Ok(JobId(Columns::of(&row, "jobs").int("id")?))
 }
 

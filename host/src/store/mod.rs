@@ -7,6 +7,8 @@
 //!
 //! Reads run side by side on a pool; writes go through one queue ([`write`]) that commits many of them at once.
 
+mod alarms;
+mod claims;
 mod deliveries;
 mod hosts;
 mod jobs;
@@ -14,18 +16,19 @@ mod orchestrations;
 mod projects;
 mod revisions;
 mod rows;
+mod runs;
 mod settings;
-mod task_runs;
 mod ticks;
 mod tokens;
 mod write;
 
-pub use deliveries::{AttemptEnd, DueDelivery, NewAlarm};
-pub use jobs::{Claimed, Job, JobFilter, JobPage, NewJob, TaskRun};
-pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice};
+pub use claims::{Capacity, Lease, LeasedStep};
+pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
+pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
 pub use projects::Project;
-pub use task_runs::{Capacity, LeasedStep, Lease, StepEnd};
-pub use ticks::{DueOrchestration, Tick, TickOutcome};
+pub use runs::{Accepted, StepEnd};
+pub use ticks::{DueOrchestration, Tick};
 pub use tokens::{NewToken, Token, TokenSecret};
 
 use sqlx::AnyPool;
@@ -80,7 +83,10 @@ impl Store {
     /// The address of the embedded database in a data directory.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        format!("sqlite://{}", data_dir.join("orchestrator.sqlite").display())
+        format!(
+            "sqlite://{}",
+            data_dir.join("orchestrator.sqlite").display()
+        )
     }
 
     /// Opens the database, creates it where it does not exist, and brings its schema up to date.
@@ -90,7 +96,9 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         if !url.starts_with("sqlite:") {
-            return Err(StoreError::Address(format!("{url:?} does not start with sqlite:")));
+            return Err(StoreError::Address(format!(
+                "{url:?} does not start with sqlite:"
+            )));
         }
         let separator = if url.contains('?') { '&' } else { '?' };
         let options = AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc"))
@@ -98,7 +106,11 @@ impl Store {
         let write = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("../migrations/sqlite").run(&write).await?;
         let read = pool(READ_CONNECTIONS).connect_with(options).await?;
-        Ok(Self { read, writer: write::Writer::start(write), revisions: revisions::Cache::default() })
+        Ok(Self {
+            read,
+            writer: write::Writer::start(write),
+            revisions: revisions::Cache::default(),
+        })
     }
 
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.
@@ -109,8 +121,10 @@ impl Store {
 }
 
 fn pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10)).after_connect(
-        |connection, _| {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
             Box::pin(async move {
                 // FULL: a commit that was acknowledged survives a power cut.
                 for pragma in [
@@ -123,6 +137,5 @@ fn pool(connections: u32) -> AnyPoolOptions {
                 }
                 Ok(())
             })
-        },
-    )
+        })
 }

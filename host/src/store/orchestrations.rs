@@ -69,9 +69,8 @@ const SELECT: &str = "SELECT o.id, o.project_id, o.revision_id, o.name, o.cronta
 impl Store {
     /// All of a project, by ascending id.
     pub async fn list_orchestrations(&self, project: ProjectId) -> Result<Vec<Orchestration>> {
-        let sql = format!(
-            "{SELECT} WHERE o.project_id = $1 AND o.deleted_at IS NULL ORDER BY o.id"
-        );
+        let sql =
+            format!("{SELECT} WHERE o.project_id = $1 AND o.deleted_at IS NULL ORDER BY o.id");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(project.0)
             .fetch_all(&self.read)
@@ -163,15 +162,26 @@ impl Store {
                     drop_unused_token(tx, before.token.id).await?;
                 }
                 if let Some(name) = &change.name {
-                    sqlx::query("UPDATE orchestrations SET name = $3 WHERE id = $1 AND project_id = $2")
-                        .bind(id.0)
-                        .bind(project.0)
-                        .bind(name)
-                        .execute(&mut *tx)
-                        .await?;
+                    sqlx::query(
+                        "UPDATE orchestrations SET name = $3 WHERE id = $1 AND project_id = $2",
+                    )
+                    .bind(id.0)
+                    .bind(project.0)
+                    .bind(name)
+                    .execute(&mut *tx)
+                    .await?;
                 }
-                let crontab = change.crontab_record.unwrap_or_else(|| before.crontab_record.clone());
-                reschedule(tx, &before, crontab, change.active.unwrap_or(before.active), now).await?;
+                let crontab = change
+                    .crontab_record
+                    .unwrap_or_else(|| before.crontab_record.clone());
+                reschedule(
+                    tx,
+                    &before,
+                    crontab,
+                    change.active.unwrap_or(before.active),
+                    now,
+                )
+                .await?;
                 if change.tasks.is_some() || change.notifications.is_some() {
                     revise(tx, &before, change.tasks, change.notifications, now).await?;
                 }
@@ -273,7 +283,9 @@ fn one() -> String {
 }
 
 fn revision_id(row: &AnyRow) -> Result<RevisionId> {
-    Ok(RevisionId(Columns::of(row, "orchestrations").int("revision_id")?))
+    Ok(RevisionId(
+        Columns::of(row, "orchestrations").int("revision_id")?,
+    ))
 }
 
 fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Orchestration> {
@@ -320,14 +332,18 @@ async fn choose_token(
             description: token.description.clone(),
         })),
         TokenChoice::Existing(id) => {
-            let row = sqlx::query("SELECT description FROM tokens WHERE id = $1 AND project_id = $2")
-                .bind(id.0)
-                .bind(project.0)
-                .fetch_optional(tx)
-                .await?;
+            let row =
+                sqlx::query("SELECT description FROM tokens WHERE id = $1 AND project_id = $2")
+                    .bind(id.0)
+                    .bind(project.0)
+                    .fetch_optional(tx)
+                    .await?;
             row.map(|row| {
                 let description = Columns::of(&row, "tokens").text("description")?;
-                Ok(TokenReference { id: *id, description })
+                Ok(TokenReference {
+                    id: *id,
+                    description,
+                })
             })
             .transpose()
         }
@@ -395,7 +411,15 @@ async fn revise(
     if tasks == before.revision.tasks && notifications == before.revision.notifications {
         return Ok(());
     }
-    insert_revision(tx, before.project_id, before.id, &tasks, &notifications, now).await?;
+    insert_revision(
+        tx,
+        before.project_id,
+        before.id,
+        &tasks,
+        &notifications,
+        now,
+    )
+    .await?;
     sqlx::query("UPDATE orchestrations SET task_number = $3 WHERE id = $1 AND project_id = $2")
         .bind(before.id.0)
         .bind(before.project_id.0)

@@ -1,0 +1,343 @@
+//! Claims: which steps and which jobs a host takes on next.
+//!
+//! Candidates are read beside the writer, a few of every project that has any, and chosen so that the project with the
+//! fewest running steps comes first; each is then taken by compare-and-set. So a project's long queue costs the others
+//! nothing, and neither waiting tasks nor finished jobs are looked at.
+
+use super::rows::Columns;
+use super::runs::{NewRuns, finish_job, insert_runs};
+use super::{Result, Store, Tx};
+use crate::domain::alarm::{Alarms, JobTimes};
+use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
+use crate::domain::job::{Job, Status};
+use crate::domain::notification::{MOST_SAMPLES, average};
+use crate::domain::phases::next_active;
+use crate::domain::task::Task;
+use crate::domain::time::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+/// What a host can take on.
+#[derive(Clone, Debug)]
+pub struct Capacity {
+    /// Steps in all.
+    pub free: usize,
+    /// Most steps of one project at a time.
+    pub per_project: usize,
+    /// Steps that run now, by project.
+    pub running: HashMap<ProjectId, usize>,
+}
+
+/// Proof that this host works on a step: a result is accepted under it only while nobody else has taken the step over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub run: TaskRunId,
+    pub host: HostId,
+    pub epoch: i64,
+}
+
+/// A step that this host is to run now.
+#[derive(Clone, Debug)]
+pub struct LeasedStep {
+    pub lease: Lease,
+    /// Without its task runs.
+    pub job: Job,
+    pub task: Task,
+    pub start_at: Timestamp,
+    /// 0 for the first step.
+    pub step: u32,
+    pub attempt: u32,
+    /// A request that may have changed something left in an earlier attempt at this step.
+    pub is_sent: bool,
+    /// The state was saved in mid-step, by an attempt that did not come to its end.
+    pub is_checkpointed: bool,
+    /// Sealed.
+    pub state: Option<Vec<u8>>,
+    /// SHA-256 of the component that the run began with.
+    pub component_digest: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Candidate {
+    Step(TaskRunId),
+    Job(JobId),
+}
+
+impl Store {
+    /// Takes on due steps and starts ready jobs, as many as there is capacity for.
+    pub async fn claim_steps(
+        &self,
+        host: HostId,
+        capacity: Capacity,
+        now: Timestamp,
+    ) -> Result<Vec<LeasedStep>> {
+        let chosen = choose(self.list_candidates(&capacity, now).await?, &capacity);
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let mut steps = Vec::with_capacity(chosen.len());
+                for candidate in chosen {
+                    let free = capacity.free.saturating_sub(steps.len());
+                    match candidate {
+                        Candidate::Step(run) => {
+                            steps.extend(lease_step(&store, tx, run, host, now).await?);
+                        }
+                        // A job may bring several steps at once; those that find no room leave the rest ready.
+                        Candidate::Job(_) if free == 0 => {}
+                        Candidate::Job(job) => {
+                            let most = free.min(capacity.per_project);
+                            steps.extend(start_job(&store, tx, job, host, most, now).await?);
+                        }
+                    }
+                }
+                Ok(steps)
+            })
+        })
+        .await
+    }
+
+    /// When the next waiting task wants to go on.
+    pub async fn next_wake_time(&self) -> Result<Option<Timestamp>> {
+        let row = sqlx::query(
+            "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
+             ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
+             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
+             SELECT MIN((SELECT wake_at FROM task_runs WHERE project_id = p.id AND wake_at IS NOT NULL \
+             ORDER BY wake_at LIMIT 1)) AS wake_at FROM p WHERE p.id IS NOT NULL",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        Columns::of(&row, "task_runs").maybe_time("wake_at")
+    }
+
+    /// What each project has to do, in the order in which it wants it done: tasks that go on before jobs that begin.
+    async fn list_candidates(
+        &self,
+        capacity: &Capacity,
+        now: Timestamp,
+    ) -> Result<HashMap<ProjectId, VecDeque<Candidate>>> {
+        let most = i64::try_from(capacity.free.min(capacity.per_project)).unwrap_or(i64::MAX);
+        let due = sqlx::query(
+            "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
+             ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
+             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
+             SELECT t.id AS id, t.project_id AS project_id FROM p JOIN task_runs t ON t.id IN \
+             (SELECT id FROM task_runs WHERE project_id = p.id AND wake_at IS NOT NULL AND wake_at <= $1 \
+             ORDER BY wake_at LIMIT $2) ORDER BY t.wake_at",
+        )
+        .bind(now.0)
+        .bind(most)
+        .fetch_all(&self.read)
+        .await?;
+        let ready = sqlx::query(
+            "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
+             ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
+             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
+             SELECT j.id AS id, j.project_id AS project_id FROM p JOIN jobs j ON j.id IN \
+             (SELECT id FROM jobs WHERE project_id = p.id AND is_ready = 1 ORDER BY id LIMIT $1) ORDER BY j.id",
+        )
+        .bind(most)
+        .fetch_all(&self.read)
+        .await?;
+        let mut candidates: HashMap<ProjectId, VecDeque<Candidate>> = HashMap::new();
+        for row in &due {
+            let columns = Columns::of(row, "task_runs");
+            let of_project = candidates
+                .entry(ProjectId(columns.int("project_id")?))
+                .or_default();
+            of_project.push_back(Candidate::Step(TaskRunId(columns.int("id")?)));
+        }
+        for row in &ready {
+            let columns = Columns::of(row, "jobs");
+            let of_project = candidates
+                .entry(ProjectId(columns.int("project_id")?))
+                .or_default();
+            of_project.push_back(Candidate::Job(JobId(columns.int("id")?)));
+        }
+        Ok(candidates)
+    }
+}
+
+/// One after another from the project that runs the least, until the capacity is used up.
+fn choose(
+    mut candidates: HashMap<ProjectId, VecDeque<Candidate>>,
+    capacity: &Capacity,
+) -> Vec<Candidate> {
+    let mut queue: BinaryHeap<Reverse<(usize, ProjectId)>> = candidates
+        .keys()
+        .map(|project| {
+            Reverse((
+                capacity.running.get(project).copied().unwrap_or(0),
+                *project,
+            ))
+        })
+        .collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < capacity.free {
+        let Some(Reverse((running, project))) = queue.pop() else {
+            break;
+        };
+        if running >= capacity.per_project {
+            // The others run at least as much.
+            break;
+        }
+        if let Some(candidate) = candidates.get_mut(&project).and_then(VecDeque::pop_front) {
+            chosen.push(candidate);
+            queue.push(Reverse((running + 1, project)));
+        }
+    }
+    chosen
+}
+
+async fn lease_step(
+    store: &Store,
+    tx: &mut Tx,
+    run: TaskRunId,
+    host: HostId,
+    now: Timestamp,
+) -> Result<Option<LeasedStep>> {
+    // A run that nobody has held yet starts now: time in the queue is not its own.
+    let row = sqlx::query(
+        "UPDATE task_runs SET host_id = $2, epoch = epoch + 1, wake_at = NULL, \
+         start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END \
+         WHERE id = $1 AND wake_at IS NOT NULL AND status = 'processing' \
+         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch",
+    )
+    .bind(run.0)
+    .bind(host.0)
+    .bind(now.0)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let columns = Columns::of(&row, "task_runs");
+    let Some(job) = store.find_job(tx, JobId(columns.int("job_id")?)).await? else {
+        return Err(columns.damaged("its job is missing"));
+    };
+    let position: usize = columns.count("position")?;
+    let task = job.revision.tasks.get(position).cloned();
+    Ok(Some(LeasedStep {
+        lease: Lease {
+            run,
+            host,
+            epoch: columns.int("epoch")?,
+        },
+        task: task.ok_or_else(|| columns.damaged("its task is missing"))?,
+        job,
+        start_at: columns.time("start_at")?,
+        step: columns.count("step")?,
+        attempt: columns.count("attempt")?,
+        is_sent: columns.flag("is_sent")?,
+        is_checkpointed: columns.flag("is_checkpointed")?,
+        state: columns.maybe_bytes("state")?,
+        component_digest: columns.maybe_text("component_digest")?,
+    }))
+}
+
+/// Moves a job from `waiting` to `processing` and begins its first phase; up to `most` of its tasks are taken at once.
+async fn start_job(
+    store: &Store,
+    tx: &mut Tx,
+    id: JobId,
+    host: HostId,
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<LeasedStep>> {
+    let claimed = sqlx::query(
+        "UPDATE jobs SET status = 'processing', is_ready = 0, start_at = $2, alarm_at = NULL \
+         WHERE id = $1 AND status = 'waiting' AND is_ready = 1",
+    )
+    .bind(id.0)
+    .bind(now.0)
+    .execute(&mut *tx)
+    .await?;
+    if claimed.rows_affected() == 0 {
+        return Ok(Vec::new());
+    }
+    let Some(job) = store.find_job(tx, id).await? else {
+        return Ok(Vec::new());
+    };
+    sqlx::query(
+        "UPDATE orchestrations SET last_executed_job_id = $2 WHERE id = $1 AND project_id = $3",
+    )
+    .bind(job.orchestration_id.0)
+    .bind(id.0)
+    .bind(job.project_id.0)
+    .execute(&mut *tx)
+    .await?;
+    set_alarm(tx, &job, now).await?;
+    let positions = next_active(&job.tasks(), 0);
+    if positions.is_empty() {
+        finish_job(tx, &job, Status::Success, now).await?;
+        return Ok(Vec::new());
+    }
+    let runs = NewRuns {
+        positions: &positions,
+        host,
+        most_leased: most,
+    };
+    insert_runs(tx, &job, &runs, now).await
+}
+
+/// Sets the alarm for a job that runs too long, where somebody subscribed to that.
+async fn set_alarm(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<()> {
+    let alarms = Alarms::of(&job.revision.notifications, &job.notifications_emails);
+    if !alarms.needs_average() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "SELECT start_at, end_at FROM jobs WHERE orchestration_id = $1 AND status IN ('success', 'warning') \
+         ORDER BY id DESC LIMIT $2",
+    )
+    .bind(job.orchestration_id.0)
+    .bind(i64::try_from(MOST_SAMPLES).unwrap_or(20))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut samples = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let columns = Columns::of(row, "jobs");
+        samples.push(columns.time("end_at")?.since(columns.time("start_at")?));
+    }
+    let average: Option<Duration> = average(&samples);
+    let times = JobTimes {
+        created_at: job.created_at,
+        start_at: Some(now),
+        average,
+    };
+    sqlx::query("UPDATE jobs SET average_run = $2, alarm_at = $3 WHERE id = $1")
+        .bind(job.id.0)
+        .bind(average.map(|average| i64::try_from(average.as_micros()).unwrap_or(i64::MAX)))
+        .bind(alarms.next_after(&times, None).map(|time| time.0))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_that_runs_the_least_is_served_first() {
+        let of = |project: i64, runs: std::ops::Range<i64>| {
+            let queue = runs
+                .map(|run| Candidate::Step(TaskRunId(run)))
+                .collect::<VecDeque<_>>();
+            (ProjectId(project), queue)
+        };
+        let capacity = Capacity {
+            free: 6,
+            per_project: 4,
+            running: HashMap::from([(ProjectId(1), 2)]),
+        };
+        let chosen = choose(
+            HashMap::from([of(1, 10..30), of(2, 50..52), of(3, 70..71)]),
+            &capacity,
+        );
+        let expected = [50, 70, 51, 10, 11].map(|run| Candidate::Step(TaskRunId(run)));
+        assert_eq!(chosen, expected);
+    }
+}
