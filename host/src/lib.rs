@@ -5,4 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod lease;
+pub mod scheduler;
 pub mod store;
+pub mod wake;
