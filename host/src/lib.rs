@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod lease;
+pub mod plugins;
 pub mod scheduler;
 pub mod store;
 pub mod wake;
