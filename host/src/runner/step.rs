@@ -109,13 +109,18 @@ impl Runner {
     }
 
     /// The component that the run began with, else the one that the task's kind has now.
-    fn choose_plugin(&self, leased: &LeasedStep) -> Result<Arc<Plugin>, Failure> {
+    fn choose_plugin(&self, leased: &LeasedStep) -> Result<Plugin, Failure> {
         match &leased.component_digest {
             Some(digest) => self.plugins.plugin(digest).ok_or_else(|| {
                 let message = "the plugin version that this task began with is no longer installed";
                 Failure::new(FailureKind::Internal, "PLUGIN_GONE", message)
             }),
-            None => self.plugins.task_type(leased.task.component.as_deref()),
+            None => {
+                let component = leased.task.component.as_deref();
+                self.plugins.task_type(component).map_err(|error| {
+                    Failure::new(FailureKind::Config, "NO_TASK_TYPE", error.to_string())
+                })
+            }
         }
     }
 
