@@ -11,4 +11,5 @@ pub mod plugins;
 pub mod runner;
 pub mod scheduler;
 pub mod store;
+pub mod tokens;
 pub mod wake;

@@ -42,7 +42,10 @@ impl AlarmRaiser {
     /// Where the database does not answer.
     pub async fn pass(&self) -> Result<Option<Timestamp>, StoreError> {
         loop {
-            let jobs = self.store.raise_alarms(self.pause.clock.now(), BATCH).await?;
+            let jobs = self
+                .store
+                .raise_alarms(self.pause.clock.now(), BATCH)
+                .await?;
             if jobs == 0 {
                 return self.store.next_alarm_time().await;
             }

@@ -40,7 +40,9 @@ pub struct Deliverer {
 
 impl std::fmt::Debug for Deliverer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deliverer").field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Deliverer")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +83,10 @@ impl Deliverer {
                 return Ok(None);
             }
             let now = self.pause.clock.now();
-            let leased = self.store.lease_deliveries(self.lease.host(), free, now).await?;
+            let leased = self
+                .store
+                .lease_deliveries(self.lease.host(), free, now)
+                .await?;
             if leased.is_empty() {
                 return self.store.next_delivery_time().await;
             }
@@ -103,7 +108,9 @@ impl Deliverer {
         let result = match self.plugins.delivery(&delivery.plugin) {
             Some(plugin) => {
                 let thread = self.thread(&delivery);
-                self.plugins.deliver(&plugin, self.event(&delivery), thread).await
+                self.plugins
+                    .deliver(&plugin, self.event(&delivery), thread)
+                    .await
             }
             None => Err(StepError::Failed(Failure::new(
                 FailureKind::Config,
@@ -201,11 +208,18 @@ fn attempt_end(
     };
     let kind = failure.kind.as_str();
     let message = failure.to_string();
-    let can_help = matches!(failure.kind, FailureKind::Transient | FailureKind::RateLimit);
+    let can_help = matches!(
+        failure.kind,
+        FailureKind::Transient | FailureKind::RateLimit
+    );
     let delay = retry_delay(delivery.attempt).max(failure.retry_after.unwrap_or_default());
     let next_at = now.plus(delay);
     if can_help && next_at.since(delivery.created_at) < LONGEST_TRIED {
-        AttemptEnd::Retry { kind, message, next_at }
+        AttemptEnd::Retry {
+            kind,
+            message,
+            next_at,
+        }
     } else {
         AttemptEnd::Failed { kind, message }
     }
@@ -217,7 +231,9 @@ fn report(delivery: &LeasedDelivery, end: &AttemptEnd) {
         AttemptEnd::Delivered { .. } => {
             tracing::info!(delivery = %id, %job, event = delivery.channel.as_str(), "notification delivered");
         }
-        AttemptEnd::Retry { message, next_at, .. } => {
+        AttemptEnd::Retry {
+            message, next_at, ..
+        } => {
             tracing::warn!(delivery = %id, %job, message, next_at = next_at.to_iso(), "notification not delivered yet");
         }
         AttemptEnd::Failed { message, .. } => {

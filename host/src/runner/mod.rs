@@ -52,7 +52,9 @@ pub struct Runner {
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,7 +130,10 @@ impl Runner {
     }
 
     /// Claims what there is room for; returns when the next waiting task wants to go on.
-    async fn pass(&self, running: &mut Running) -> Result<Option<crate::domain::time::Timestamp>, StoreError> {
+    async fn pass(
+        &self,
+        running: &mut Running,
+    ) -> Result<Option<crate::domain::time::Timestamp>, StoreError> {
         loop {
             let free = self.settings.workers.saturating_sub(running.steps.len());
             if free == 0 || self.pause.stop.is_stopped() {
@@ -140,7 +145,10 @@ impl Runner {
                 running: running.of_project.clone(),
             };
             let now = self.pause.clock.now();
-            let claimed = self.store.claim_steps(self.lease.host(), capacity, now).await?;
+            let claimed = self
+                .store
+                .claim_steps(self.lease.host(), capacity, now)
+                .await?;
             if claimed.is_empty() {
                 let next = self.store.next_wake_time().await?;
                 // What is due and was not claimed waits for a step of its project to end.

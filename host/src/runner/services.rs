@@ -22,7 +22,10 @@ pub(super) struct Services {
 impl Services {
     /// The state that the step saved in its middle, if it did.
     pub(super) fn take_saved(&self) -> Option<Checkpoint> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.saved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -32,7 +35,12 @@ impl StepServices for Services {
             let sealed = seal(&self.runner, self.lease.run, &state)
                 .map_err(|error| SaveError::Unavailable(error.to_string()))?;
             let digest = self.component_digest.clone();
-            match self.runner.store.save_checkpoint(self.lease, sealed, digest).await {
+            match self
+                .runner
+                .store
+                .save_checkpoint(self.lease, sealed, digest)
+                .await
+            {
                 Ok(true) => {
                     *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
                     Ok(())
@@ -40,7 +48,9 @@ impl StepServices for Services {
                 Ok(false) => Err(SaveError::LeaseLost),
                 Err(error) => {
                     tracing::warn!(run = %self.run_id, %error, "a checkpoint was not saved");
-                    Err(SaveError::Unavailable("the database does not answer".into()))
+                    Err(SaveError::Unavailable(
+                        "the database does not answer".into(),
+                    ))
                 }
             }
         })
@@ -67,7 +77,10 @@ impl StepServices for Services {
                 )),
                 Err(error) => {
                     tracing::error!(token = %self.token, %error, "a token cannot be opened");
-                    Err(format!("the orchestration's token {} cannot be read", self.token))
+                    Err(format!(
+                        "the orchestration's token {} cannot be read",
+                        self.token
+                    ))
                 }
             }
         })

@@ -61,7 +61,7 @@ impl Runner {
             Ok(state) => state,
             Err(failure) => return failed(failure),
         };
-        if let Some(failure) = refuse_to_repeat(leased, plugin.restart()) {
+        if let Some(failure) = refuse_to_repeat(leased, plugin.manifest().restart) {
             return failed(failure);
         }
         let services = Arc::new(Services {
@@ -164,7 +164,11 @@ impl Runner {
             Ok(sealed) => sealed,
             Err(error) => return failed(unreadable(leased, &error.to_string())),
         };
-        let delay = spread(wait.after.clamp(SHORTEST_DELAY, LONGEST_DELAY), leased.lease.run, leased.step);
+        let delay = spread(
+            wait.after.clamp(SHORTEST_DELAY, LONGEST_DELAY),
+            leased.lease.run,
+            leased.step,
+        );
         let wake_at = self.pause.clock.now().plus(delay);
         StepEnd::Wait {
             state: sealed,
@@ -203,7 +207,11 @@ fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
 
 fn deadline_at(leased: &LeasedStep) -> Option<Timestamp> {
     let minutes = leased.task.timeout_minutes?;
-    Some(leased.start_at.plus(Duration::from_secs(60 * u64::from(minutes))))
+    Some(
+        leased
+            .start_at
+            .plus(Duration::from_secs(60 * u64::from(minutes))),
+    )
 }
 
 fn time_is_up(leased: &LeasedStep) -> Failure {
@@ -214,7 +222,11 @@ fn time_is_up(leased: &LeasedStep) -> Failure {
 
 fn unreadable(leased: &LeasedStep, why: &str) -> Failure {
     tracing::error!(run = %run_id(leased), why, "a task's state cannot be sealed or opened");
-    Failure::new(FailureKind::Internal, "BAD_STATE", "the task's state cannot be read or kept")
+    Failure::new(
+        FailureKind::Internal,
+        "BAD_STATE",
+        "the task's state cannot be read or kept",
+    )
 }
 
 fn done(outcome: Outcome) -> StepEnd {
@@ -244,7 +256,8 @@ fn run_id(leased: &LeasedStep) -> String {
 /// The delay, up to a tenth longer: by an amount that differs between runs and steps, so that tasks which began together
 /// do not all come back together.
 fn spread(delay: Duration, run: TaskRunId, step: u32) -> Duration {
-    let mixed = (run.0.unsigned_abs() ^ (u64::from(step) << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed =
+        (run.0.unsigned_abs() ^ (u64::from(step) << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let thousandths = u32::try_from(mixed >> 54).unwrap_or_default() % 100;
     delay + delay * thousandths / 1000
 }
@@ -256,8 +269,13 @@ mod tests {
     #[test]
     fn delays_are_spread_by_at_most_a_tenth() {
         let delay = Duration::from_secs(10);
-        let all: Vec<_> = (1..1000).map(|run| spread(delay, TaskRunId(run), 3)).collect();
-        assert!(all.iter().all(|spread| (delay..delay + delay / 10).contains(spread)));
+        let all: Vec<_> = (1..1000)
+            .map(|run| spread(delay, TaskRunId(run), 3))
+            .collect();
+        assert!(
+            all.iter()
+                .all(|spread| (delay..delay + delay / 10).contains(spread))
+        );
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert!(different.len() > 90, "{}", different.len());
     }
