@@ -103,10 +103,10 @@ fn read_task(fields: &mut Fields<'_, '_>, id: String) -> Task {
 
 fn check_target(fields: &mut Fields<'_, '_>) {
     match (fields.get("component"), fields.get("componentUrl")) {
-        (None, None) => fields.fault("component", "or componentUrl must be set"),
+        (None, None) => fields.fault("component", "component or componentUrl must be set"),
         (Some(_), Some(_)) => fields.fault(
             "componentUrl",
-            "must not be set beside component: one of them only",
+            "only one of component and componentUrl may be set",
         ),
         _ => {}
     }
