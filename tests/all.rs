@@ -2,4 +2,5 @@
 
 mod api;
 mod domain;
+mod store;
 mod support;

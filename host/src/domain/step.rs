@@ -29,6 +29,8 @@ pub struct StepContext {
     pub action: Option<String>,
     /// Where components without an address of their own live; no trailing slash.
     pub components_url: String,
+    /// The server's own public address, where one is configured: it is a component too, and gets the token.
+    pub public_url: Option<String>,
     /// JSON object.
     pub parameters: String,
     /// JSON object: the plugin's configuration in the project.

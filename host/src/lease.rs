@@ -1,0 +1,85 @@
+//! The lease of this process on the work it does.
+//!
+//! One heartbeat renews it; whoever finds another process's lease run out gives that one's work back. A process that
+//! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused.
+
+use crate::clock::Clock;
+use crate::domain::ids::HostId;
+use crate::store::{Store, StoreError};
+use crate::wake::{Stop, Wake};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// How long a process may be silent before its work is given to others.
+pub const LEASE: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// Under which id this process works now.
+#[derive(Clone, Debug)]
+pub struct HostLease {
+    store: Store,
+    clock: Clock,
+    id: Arc<AtomicI64>,
+}
+
+impl HostLease {
+    /// Registers this process. `is_alone`: the database is embedded and locked, so every other lease is a dead one's and
+    /// its work is taken over at once.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn take(store: Store, clock: Clock, is_alone: bool) -> Result<Self, StoreError> {
+        let now = clock.now();
+        let id = store.register_host(now, now.plus(LEASE)).await?;
+        if is_alone {
+            let given_back = store.take_over(id, now).await?;
+            if given_back > 0 {
+                tracing::info!(steps = given_back, "going on with the work of the last run");
+            }
+        }
+        let id = Arc::new(AtomicI64::new(id.0));
+        Ok(Self { store, clock, id })
+    }
+
+    #[must_use]
+    pub fn host(&self) -> HostId {
+        HostId(self.id.load(Ordering::Acquire))
+    }
+
+    /// Renews the lease and gives dead hosts' work back until stopped; `runner` is poked where there was any.
+    pub async fn keep(&self, runner: Wake, stop: Stop) {
+        loop {
+            match self.beat().await {
+                Ok(0) => {}
+                Ok(steps) => {
+                    tracing::warn!(steps, "took back the work of a host that fell silent");
+                    runner.poke();
+                }
+                Err(error) => tracing::warn!(%error, "the heartbeat did not reach the database"),
+            }
+            tokio::select! {
+                () = stop.stopped() => return,
+                () = self.clock.sleep(HEARTBEAT) => {}
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        if !self.store.renew_host(self.host(), now.plus(LEASE)).await? {
+            let id = self.store.register_host(now, now.plus(LEASE)).await?;
+            tracing::warn!("this host was silent for too long: what it had in hand is done again");
+            self.id.store(id.0, Ordering::Release);
+        }
+        self.store.reap_dead_hosts(now).await
+    }
+
+    /// Gives back what is still in hand and ends the lease.
+    ///
+    /// # Errors
+    /// Where the database does not answer; the lease then runs out by itself.
+    pub async fn give_up(&self) -> Result<u64, StoreError> {
+        self.store.retire_host(self.host(), self.clock.now()).await
+    }
+}

@@ -1,0 +1,243 @@
+//! Due deliveries, each through its plugin: row → plugin → recorded attempt.
+//!
+//! At least once: a host that dies between the other side's yes and its record delivers again, with the same message id.
+//! What could get better is tried again later and later for days; what was refused for good is not.
+
+use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
+use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
+use crate::domain::job::{Job, Status};
+use crate::domain::step::{Failure, FailureKind};
+use crate::domain::time::Timestamp;
+use crate::lease::HostLease;
+use crate::plugins::{MailThread, Plugins, StepError};
+use crate::store::{AttemptEnd, LeasedDelivery, Store, StoreError};
+use crate::wake::Pause;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Attempts at a time.
+const AT_ONCE: usize = 16;
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// How long attempts under way may take once the host stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Longest reason of one failed task in an event, in characters.
+const MOST_REASON_CHARACTERS: usize = 500;
+
+#[derive(Clone)]
+pub struct Deliverer {
+    pub store: Store,
+    pub plugins: Plugins,
+    pub lease: HostLease,
+    pub pause: Pause,
+    /// Base of the addresses in messages; no trailing slash.
+    pub base_url: String,
+    /// Part of message ids.
+    pub installation: String,
+}
+
+impl std::fmt::Debug for Deliverer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deliverer")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Deliverer {
+    /// Runs until stopped, then waits for attempts under way.
+    pub async fn run(self) {
+        let mut attempts = JoinSet::new();
+        let slots = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let (next, longest) = match self.pass(&mut attempts, &slots).await {
+                Ok(next) => (next, LONGEST_WAIT),
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries could not be looked at");
+                    (None, PAUSE_AFTER_ERROR)
+                }
+            };
+            tokio::select! {
+                goes_on = self.pause.wait(next, longest) => if !goes_on { break },
+                Some(_) = attempts.join_next() => {}
+            }
+        }
+        let drained = async { while attempts.join_next().await.is_some() {} };
+        tokio::select! {
+            () = drained => {}
+            () = self.pause.clock.sleep(DRAIN) => {}
+        }
+    }
+
+    async fn pass(
+        &self,
+        attempts: &mut JoinSet<()>,
+        slots: &Arc<Semaphore>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        loop {
+            while attempts.try_join_next().is_some() {}
+            let free = u32::try_from(slots.available_permits()).unwrap_or(0);
+            if free == 0 || self.pause.stop.is_stopped() {
+                return Ok(None);
+            }
+            let now = self.pause.clock.now();
+            let leased = self
+                .store
+                .lease_deliveries(self.lease.host(), free, now)
+                .await?;
+            if leased.is_empty() {
+                return self.store.next_delivery_time().await;
+            }
+            for delivery in leased {
+                let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
+                    break;
+                };
+                let deliverer = self.clone();
+                attempts.spawn(async move {
+                    deliverer.attempt(delivery).await;
+                    drop(slot);
+                });
+            }
+        }
+    }
+
+    async fn attempt(&self, delivery: LeasedDelivery) {
+        let start_at = self.pause.clock.now();
+        let result = match self.plugins.delivery(&delivery.plugin) {
+            Some(plugin) => {
+                let thread = self.thread(&delivery);
+                self.plugins
+                    .deliver(&plugin, self.event(&delivery), thread)
+                    .await
+            }
+            None => Err(StepError::Failed(Failure::new(
+                FailureKind::Config,
+                "NO_PLUGIN",
+                format!("there is no delivery plugin {:?}", delivery.plugin),
+            ))),
+        };
+        let end = attempt_end(&delivery, result, self.pause.clock.now());
+        report(&delivery, &end);
+        // The other side may have it: its record is offered until it is taken.
+        loop {
+            let now = self.pause.clock.now();
+            let recorded = self
+                .store
+                .end_delivery(delivery.lease, delivery.attempt, start_at, end.clone(), now)
+                .await;
+            match recorded {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(delivery = %delivery.lease.delivery, %error, "an attempt could not be recorded yet");
+                    self.pause.clock.sleep(PAUSE_AFTER_ERROR).await;
+                }
+            }
+        }
+    }
+
+    /// The message id is the same for every attempt; messages about the same trouble share the thread.
+    fn thread(&self, delivery: &LeasedDelivery) -> MailThread {
+        let installation = &self.installation;
+        let orchestration = delivery.job.orchestration_id;
+        let (channel, incident) = (delivery.channel.as_str(), delivery.incident);
+        MailThread {
+            message_id: format!("delivery-{}.{installation}", delivery.lease.delivery),
+            thread_id: format!("{channel}-{orchestration}-{incident}.{installation}"),
+            unsubscribe: None,
+        }
+    }
+
+    fn event(&self, delivery: &LeasedDelivery) -> Event {
+        let job = &delivery.job;
+        Event {
+            project_id: delivery.project_id,
+            delivery_id: delivery.lease.delivery,
+            attempt: delivery.attempt,
+            channel: delivery.channel,
+            time: delivery.created_at,
+            address: delivery.address.clone(),
+            parameters: delivery.parameters.clone(),
+            orchestration_id: job.orchestration_id,
+            orchestration_name: delivery.orchestration_name.clone(),
+            orchestration_url: format!("{}/orchestrations/{}", self.base_url, job.orchestration_id),
+            job: EventJob {
+                id: job.id,
+                status: job.status,
+                initialized_by: job.initialized_by,
+                created_at: job.created_at,
+                start_at: job.start_at,
+                end_at: job.end_at,
+                url: format!("{}/jobs/{}", self.base_url, job.id),
+            },
+            failed_tasks: failed_tasks(job),
+            expected: delivery.expected,
+            actual: delivery.actual,
+        }
+    }
+}
+
+fn failed_tasks(job: &Job) -> Vec<FailedTask> {
+    let ended = job.task_runs.iter().filter(|run| run.end_at.is_some());
+    ended
+        .filter(|run| run.status != Status::Success)
+        .filter_map(|run| {
+            let task = job.revision.tasks.get(run.position)?;
+            let reason = run.message.as_deref().unwrap_or("it gave no reason");
+            Some(FailedTask {
+                task_id: task.id.clone(),
+                component: task.target().to_owned(),
+                status: run.status,
+                message: reason.chars().take(MOST_REASON_CHARACTERS).collect(),
+            })
+        })
+        .take(MOST_FAILED_TASKS)
+        .collect()
+}
+
+fn attempt_end(
+    delivery: &LeasedDelivery,
+    result: Result<Option<String>, StepError>,
+    now: Timestamp,
+) -> AttemptEnd {
+    let failure = match result {
+        Ok(receipt) => return AttemptEnd::Delivered { receipt },
+        Err(StepError::Failed(failure)) => failure,
+        Err(StepError::Abandoned(why)) => Failure::new(FailureKind::Transient, "ABANDONED", why),
+    };
+    let kind = failure.kind.as_str();
+    let message = failure.to_string();
+    let can_help = matches!(
+        failure.kind,
+        FailureKind::Transient | FailureKind::RateLimit
+    );
+    let delay = retry_delay(delivery.attempt).max(failure.retry_after.unwrap_or_default());
+    let next_at = now.plus(delay);
+    if can_help && next_at.since(delivery.created_at) < LONGEST_TRIED {
+        AttemptEnd::Retry {
+            kind,
+            message,
+            next_at,
+        }
+    } else {
+        AttemptEnd::Failed { kind, message }
+    }
+}
+
+fn report(delivery: &LeasedDelivery, end: &AttemptEnd) {
+    let (id, job) = (delivery.lease.delivery, delivery.job.id);
+    match end {
+        AttemptEnd::Delivered { .. } => {
+            tracing::info!(delivery = %id, %job, event = delivery.channel.as_str(), "notification delivered");
+        }
+        AttemptEnd::Retry {
+            message, next_at, ..
+        } => {
+            tracing::warn!(delivery = %id, %job, message, next_at = next_at.to_iso(), "notification not delivered yet");
+        }
+        AttemptEnd::Failed { message, .. } => {
+            tracing::error!(delivery = %id, %job, message, "notification given up");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One call of a plugin: its store, its two budgets, and what its end means.
+//!
+//! The store is made for the call and dropped whole after it. Time that the plugin computes is bounded by ticks of the
+//! engine, time in all by a timer around the call. Whatever ends the call is turned into a failure here, with the
+//! limit, its value and the plugin in its message.
+
+use super::component::Loaded;
+use super::contract::v0_1::BadAnswer;
+use super::limits::{MOST_CALL_BYTES, Signals, cpu_budget};
+use super::output::cut;
+use super::services::StepError;
+use super::state::CallState;
+use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi::{I32Exit, ResourceTableError};
+
+/// Bytes of a plugin's standard error that its failure's message shows.
+const SHOWN_TAIL_BYTES: usize = 600;
+
+pub(super) fn store(engine: &Engine, plugin: &Loaded, state: CallState) -> Store<CallState> {
+    let signals = Arc::clone(&state.signals);
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(MOST_CALL_BYTES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(cpu_budget(plugin.limits.cpu, signals));
+    store
+}
+
+/// Waits for the call within its time.
+pub(super) async fn bounded<T>(
+    plugin: &Loaded,
+    signals: &Signals,
+    wall: Duration,
+    tail: impl FnOnce() -> String,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, StepError> {
+    let ended = tokio::select! {
+        biased;
+        () = signals.ended() => None,
+        answered = tokio::time::timeout(wall, call) => Some(answered),
+    };
+    if let Some(reason) = signals.take_reason() {
+        return Err(reason);
+    }
+    match ended {
+        Some(Ok(Ok(answer))) => Ok(answer),
+        Some(Ok(Err(error))) => Err(explain(plugin, signals, &error, &tail())),
+        Some(Err(_)) => Err(stopped(
+            "TIME_LIMIT",
+            format!(
+                "{} was stopped after {wall:?}, the time limit of one call",
+                who(plugin)
+            ),
+        )),
+        None => Err(StepError::Abandoned("the call was ended".to_owned())),
+    }
+}
+
+/// What an answer that breaks the contract means.
+pub(super) fn bad_answer(plugin: &Loaded, answer: BadAnswer) -> StepError {
+    let who = who(plugin);
+    match answer {
+        BadAnswer::NotResumable => stopped(
+            "NOT_RESUMABLE",
+            format!("{who} asked to wait, but does not export what a waiting task is resumed with"),
+        ),
+        BadAnswer::ResponseTooLarge { bytes } => stopped(
+            "RESPONSE_LIMIT",
+            format!(
+                "{who} answered with a response of {bytes} bytes; the response limit is {}",
+                plugin.limits.response_bytes
+            ),
+        ),
+        BadAnswer::StateTooLarge { bytes } => stopped(
+            "STATE_LIMIT",
+            format!(
+                "{who} asked to wait with a state of {bytes} bytes; the state limit is {MOST_STATE_BYTES}"
+            ),
+        ),
+        BadAnswer::NotJson(why) => stopped(
+            "BAD_ANSWER",
+            format!("{who} answered with a response that is not JSON: {why}"),
+        ),
+    }
+}
+
+fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &str) -> StepError {
+    let who = who(plugin);
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return StepError::Abandoned("there is no room for one more plugin instance".to_owned());
+    }
+    if signals.cpu_is_spent() {
+        let message = format!(
+            "{who} was stopped after computing for {:?}, the CPU limit of one call",
+            plugin.limits.cpu
+        );
+        return stopped("CPU_LIMIT", message);
+    }
+    if signals.memory_is_refused() {
+        let limit = plugin.limits.memory_bytes;
+        let message =
+            format!("{who} wanted more than {limit} bytes of memory, the memory limit of one call");
+        return stopped("MEMORY_LIMIT", with_tail(message, tail));
+    }
+    if let Some(full) = error.downcast_ref::<ResourceTableError>() {
+        return stopped(
+            "RESOURCE_LIMIT",
+            format!("{who} broke the limit of open resources: {full}"),
+        );
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return stopped(
+            "TRAP",
+            with_tail(
+                format!("{who} exited with code {} in the middle of a call", exit.0),
+                tail,
+            ),
+        );
+    }
+    let message = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            return stopped(
+                "STACK_LIMIT",
+                with_tail(
+                    format!("{who} called itself too deeply: its stack is used up"),
+                    tail,
+                ),
+            );
+        }
+        Some(trap) => format!("{who} trapped: {trap}"),
+        // The chain without a backtrace, which is of no use to whoever reads this.
+        None => {
+            let root = error.root_cause().to_string();
+            if root.contains("fuel allocated for hostcalls") {
+                let message = format!(
+                    "{who} moved more than {MOST_CALL_BYTES} bytes in one call, the limit for one call's data"
+                );
+                return stopped("DATA_LIMIT", message);
+            }
+            format!("{who} failed: {root}")
+        }
+    };
+    stopped("TRAP", with_tail(message, tail))
+}
+
+fn with_tail(message: String, tail: &str) -> String {
+    if tail.is_empty() {
+        return message;
+    }
+    // The end of it is what matters.
+    let start = tail.ceil_char_boundary(tail.len().saturating_sub(SHOWN_TAIL_BYTES));
+    let shown = tail.get(start..).unwrap_or_default();
+    let shown: String = cut(shown, SHOWN_TAIL_BYTES)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    format!("{message}; its last words: {shown}")
+}
+
+fn who(plugin: &Loaded) -> String {
+    format!("plugin {} {}", plugin.manifest.id, plugin.manifest.version)
+}
+
+fn stopped(code: &str, message: String) -> StepError {
+    StepError::Failed(Failure::new(FailureKind::Internal, code, message))
+}

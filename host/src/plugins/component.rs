@@ -1,0 +1,129 @@
+//! A plugin as it is loaded: its manifest, and its component checked against the contract and linked with what it may use.
+
+use super::cache::{self, Cache};
+use super::capabilities;
+use super::contract::v0_1::{DeliveryExports, TaskExports};
+use super::error::PluginError;
+use super::hosts::HostPattern;
+use super::limits;
+use super::manifest::{Kind, Manifest};
+use super::settings::StepLimits;
+use std::fmt;
+use std::sync::Arc;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// A loaded plugin; cloning it is cheap.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+pub(super) struct Loaded {
+    pub(super) manifest: Manifest,
+    digest: String,
+    pub(super) exports: Exports,
+    pub(super) limits: StepLimits,
+    pub(super) hosts: Arc<[HostPattern]>,
+}
+
+pub(super) enum Exports {
+    Task(TaskExports),
+    Delivery(DeliveryExports),
+}
+
+impl Plugin {
+    /// Checks the manifest, then compiles the component or takes it from the cache, then checks what it imports and exports.
+    pub(super) fn load(
+        engine: &Engine,
+        cache: &Cache,
+        limits: &StepLimits,
+        bytes: &[u8],
+    ) -> Result<Self, PluginError> {
+        let manifest = Manifest::of_component(bytes)?;
+        let digest = cache::digest(bytes);
+        let component = cache
+            .load(engine, &digest, bytes)
+            .map_err(|error| not_compiled(&manifest.id, &error))?;
+        let exports = link(engine, &manifest, &component)?;
+        let hosts = manifest.hosts.clone().into();
+        Ok(Self(Arc::new(Loaded {
+            limits: limits::effective(limits, &manifest),
+            manifest,
+            digest,
+            exports,
+            hosts,
+        })))
+    }
+
+    pub(super) fn loaded(&self) -> &Loaded {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.manifest.id
+    }
+
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// SHA-256 of the component in hexadecimal digits: what a run pins.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Whether tasks of this plugin may wait; deliveries never do.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        matches!(&self.0.exports, Exports::Task(task) if task.is_resumable())
+    }
+}
+
+fn link(
+    engine: &Engine,
+    manifest: &Manifest,
+    component: &Component,
+) -> Result<Exports, PluginError> {
+    let broken = |reason: String| PluginError::Contract {
+        plugin: manifest.id.clone(),
+        reason,
+    };
+    let imports = component.component_type();
+    for (interface, _) in imports.imports(engine) {
+        if let Some(why) = capabilities::denial(interface, manifest) {
+            return Err(broken(format!("it imports {interface}, but {why}")));
+        }
+    }
+    // The engine's own words name the interface and the function that do not match.
+    let mismatch = |error: wasmtime::Error| broken(format!("{error:#}"));
+    let linked = capabilities::link(engine, manifest)
+        .and_then(|linker| linker.instantiate_pre(component))
+        .map_err(mismatch)?;
+    match manifest.kind {
+        Kind::Task => TaskExports::check(engine, component, linked).map(Exports::Task),
+        Kind::Delivery => DeliveryExports::check(engine, component, linked).map(Exports::Delivery),
+    }
+    .map_err(mismatch)
+}
+
+fn not_compiled(plugin: &str, error: &wasmtime::Error) -> PluginError {
+    let plugin = plugin.to_owned();
+    let reason = format!("{error:#}");
+    if reason.contains("component model async") {
+        PluginError::NeedsAsync { plugin }
+    } else {
+        PluginError::Compile { plugin, reason }
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("id", &self.id())
+            .field("version", &self.manifest().version)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! What stops a plugin, and how that is told.
+//!
+//! Each limit ends in a failure whose code names the limit and whose message names the plugin and the value. The flags here
+//! are set where a limit is met, because what the plugin does next (a trap, mostly) no longer tells why.
+
+use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES, TICK};
+use super::manifest::Manifest;
+use super::services::StepError;
+use super::settings::StepLimits;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+/// Largest random value that a plugin may ask for in one call, in bytes.
+pub(super) const MOST_RANDOM_BYTES: u64 = 64 << 10;
+/// Resources (requests, streams, …) that a plugin may hold at once.
+pub(super) const MOST_RESOURCES: usize = 1_000;
+/// Bytes that one call from a plugin to the host, or one answer, may carry.
+pub(super) const MOST_CALL_BYTES: usize = 16 << 20;
+/// In-memory size of one set of HTTP headers.
+pub(super) const MOST_HEADER_BYTES: usize = 64 << 10;
+
+/// What may be used, as the server and the plugin's manifest together say.
+pub(super) fn effective(limits: &StepLimits, manifest: &Manifest) -> StepLimits {
+    let asked = manifest.limits;
+    let wall = asked.wall().unwrap_or(Duration::MAX);
+    StepLimits {
+        cpu: asked.cpu().map_or(limits.cpu, |cpu| cpu.min(limits.cpu)),
+        wall: wall.min(limits.wall),
+        delivery_wall: wall.min(limits.delivery_wall),
+        cancel_wall: wall.min(limits.cancel_wall),
+        memory_bytes: asked
+            .memory_bytes()
+            .map_or(limits.memory_bytes, |bytes| bytes.min(limits.memory_bytes)),
+        ..limits.clone()
+    }
+}
+
+/// What happened to a call outside of the plugin's own code.
+#[derive(Default)]
+pub(super) struct Signals {
+    memory_is_refused: AtomicBool,
+    cpu_is_spent: AtomicBool,
+    stopped: AtomicBool,
+    reason: Mutex<Option<StepError>>,
+    ended: Notify,
+}
+
+impl Signals {
+    /// Whatever the call answers, this is its result. The plugin may go on until it returns, but sends nothing more.
+    pub(super) fn stop(&self, reason: StepError) {
+        let mut kept = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get_or_insert(reason);
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// The same, and the plugin is ended where it is.
+    pub(super) fn end_now(&self, reason: StepError) {
+        self.stop(reason);
+        self.ended.notify_one();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn take_reason(&self) -> Option<StepError> {
+        if !self.is_stopped() {
+            return None;
+        }
+        self.reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    pub(super) fn memory_is_refused(&self) -> bool {
+        self.memory_is_refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn cpu_is_spent(&self) -> bool {
+        self.cpu_is_spent.load(Ordering::Relaxed)
+    }
+}
+
+/// Memory and tables of one call.
+pub(super) struct Limiter {
+    left_bytes: usize,
+    pub(super) signals: std::sync::Arc<Signals>,
+}
+
+impl Limiter {
+    pub(super) fn new(memory_bytes: usize, signals: std::sync::Arc<Signals>) -> Self {
+        Self {
+            left_bytes: memory_bytes,
+            signals,
+        }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        match self.left_bytes.checked_sub(desired.saturating_sub(current)) {
+            Some(left) => {
+                self.left_bytes = left;
+                Ok(true)
+            }
+            None => {
+                self.signals
+                    .memory_is_refused
+                    .store(true, Ordering::Relaxed);
+                Ok(false)
+            }
+        }
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= MOST_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        usize::try_from(MOST_CORE_INSTANCES).unwrap_or(usize::MAX)
+    }
+
+    fn tables(&self) -> usize {
+        usize::try_from(MOST_TABLES).unwrap_or(usize::MAX)
+    }
+
+    fn memories(&self) -> usize {
+        usize::try_from(MOST_MEMORIES).unwrap_or(usize::MAX)
+    }
+}
+
+/// What the engine does at each tick of a computing plugin: let others run, until the budget is spent. Only ticks are
+/// counted at which the plugin computes; while it waits for the host it is not asked.
+pub(super) fn cpu_budget<T>(
+    cpu: Duration,
+    signals: std::sync::Arc<Signals>,
+) -> impl FnMut(StoreContextMut<'_, T>) -> wasmtime::Result<UpdateDeadline> + Send + Sync + 'static
+{
+    let mut ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()).max(1);
+    move |_| {
+        ticks_left = ticks_left.saturating_sub(1);
+        if ticks_left == 0 {
+            signals.cpu_is_spent.store(true, Ordering::Relaxed);
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        Ok(UpdateDeadline::Yield(1))
+    }
+}

@@ -1,0 +1,312 @@
+//! A plugin's manifest: what it is and what it asks for.
+//!
+//! It travels as JSON in a custom section of the component, so that it can be read and judged before any of the
+//! component's code is compiled. Keys that this version does not know are refused: a typing error must not silently
+//! become a lack of rights.
+
+use super::hosts::HostPattern;
+use super::section::{SectionError, custom_section};
+use crate::domain::step::Restart;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// The name of the custom section.
+pub const MANIFEST_SECTION: &str = "orchestrator:manifest";
+/// The line of the contract that this server speaks.
+pub const CONTRACT: &str = "0.1";
+const MOST_BYTES: usize = 64 << 10;
+const MOST_HOSTS: usize = 100;
+
+/// What a plugin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Task,
+    Delivery,
+}
+
+/// What a plugin can do beyond logging and, for tasks, saving checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Capability {
+    /// Requests to the manifest's `hosts`.
+    Http,
+    /// Mail through the host's server; for deliveries only.
+    Mail,
+}
+
+/// A valid manifest.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub id: String,
+    pub version: String,
+    pub kind: Kind,
+    pub description: String,
+    pub capabilities: Vec<Capability>,
+    pub(crate) hosts: Vec<HostPattern>,
+    /// For deliveries, whose attempts are always repeated, `idempotent`.
+    pub restart: Restart,
+    /// Less than the server's limits, where the plugin is content with less.
+    pub limits: AskedLimits,
+    /// JSON schema of the plugin's configuration in a project.
+    pub config_schema: serde_json::Value,
+}
+
+/// Limits that a plugin sets itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AskedLimits {
+    cpu_seconds: Option<u32>,
+    wall_seconds: Option<u32>,
+    memory_mebibytes: Option<u32>,
+}
+
+impl AskedLimits {
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.cpu_seconds
+            .map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    pub(super) fn wall(&self) -> Option<Duration> {
+        self.wall_seconds
+            .map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
+    pub(super) fn memory_bytes(&self) -> Option<usize> {
+        usize::try_from(self.memory_mebibytes?)
+            .ok()?
+            .checked_mul(1 << 20)
+    }
+}
+
+/// What is wrong with a manifest; it names the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error(transparent)]
+    Section(#[from] SectionError),
+    #[error("it has {0} bytes; at most 65536 are allowed")]
+    TooLarge(usize),
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("contract is {0:?}; this server speaks 0.1")]
+    OtherContract(String),
+    #[error("{key}: {why}")]
+    Value { key: &'static str, why: String },
+}
+
+/// Read on its own first: a manifest of another line may have keys that this one does not know.
+#[derive(Deserialize)]
+struct Line {
+    contract: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Raw {
+    id: String,
+    version: String,
+    kind: Kind,
+    #[serde(rename = "contract")]
+    _contract: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    capabilities: Vec<Capability>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    restart: Option<Restart>,
+    #[serde(default)]
+    limits: AskedLimits,
+    #[serde(default = "no_schema")]
+    config_schema: serde_json::Value,
+}
+
+fn no_schema() -> serde_json::Value {
+    serde_json::json!({})
+}
+
+impl Manifest {
+    /// Reads the manifest of a component, of which nothing else is looked at.
+    ///
+    /// # Errors
+    /// There is none, or it is not valid.
+    pub fn of_component(component: &[u8]) -> Result<Self, ManifestError> {
+        Self::parse(custom_section(component, MANIFEST_SECTION)?)
+    }
+
+    pub(super) fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        if json.len() > MOST_BYTES {
+            return Err(ManifestError::TooLarge(json.len()));
+        }
+        let Line { contract } = serde_json::from_slice(json)?;
+        if contract != CONTRACT {
+            return Err(ManifestError::OtherContract(contract));
+        }
+        let raw: Raw = serde_json::from_slice(json)?;
+        let wrong = |key, why: &str| {
+            Err(ManifestError::Value {
+                key,
+                why: why.to_owned(),
+            })
+        };
+        if !is_plugin_id(&raw.id) {
+            return wrong(
+                "id",
+                "lower-case letters, digits and hyphens, at most 64, a letter first",
+            );
+        }
+        if !is_version(&raw.version) {
+            return wrong("version", "three numbers with dots between, such as 1.0.2");
+        }
+        if raw.capabilities.contains(&Capability::Mail) && raw.kind != Kind::Delivery {
+            return wrong("capabilities", "mail is for plugins of the kind delivery");
+        }
+        if raw.capabilities.contains(&Capability::Http) == raw.hosts.is_empty() {
+            return wrong(
+                "hosts",
+                "named where the capability http is asked for, and only there",
+            );
+        }
+        if raw.hosts.len() > MOST_HOSTS {
+            return wrong("hosts", "at most 100");
+        }
+        if !raw.config_schema.is_object() {
+            return wrong("config-schema", "an object");
+        }
+        let restart = match (raw.kind, raw.restart) {
+            (Kind::Task, Some(restart)) => restart,
+            (Kind::Task, None) => {
+                return wrong(
+                    "restart",
+                    "idempotent, lookup or never, for plugins of the kind task",
+                );
+            }
+            (Kind::Delivery, None) => Restart::Idempotent,
+            (Kind::Delivery, Some(_)) => {
+                return wrong("restart", "for plugins of the kind task only");
+            }
+        };
+        let hosts = raw.hosts.iter().map(|text| HostPattern::parse(text));
+        let hosts = hosts
+            .collect::<Result<_, _>>()
+            .map_err(|why| ManifestError::Value { key: "hosts", why })?;
+        Ok(Self {
+            id: raw.id,
+            version: raw.version,
+            kind: raw.kind,
+            description: raw.description,
+            capabilities: raw.capabilities,
+            hosts,
+            restart,
+            limits: raw.limits,
+            config_schema: raw.config_schema,
+        })
+    }
+
+    pub(super) fn asks_for(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+}
+
+fn is_plugin_id(id: &str) -> bool {
+    id.len() <= 64
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_version(version: &str) -> bool {
+    let (numbers, suffix) = match version.split_once(['-', '+']) {
+        Some((numbers, suffix)) => (numbers, Some(suffix)),
+        None => (version, None),
+    };
+    let is_number =
+        |text: &str| (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_suffix = |text: &str| {
+        (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
+    };
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && suffix.is_none_or(is_suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn valid() -> Value {
+        json!({
+            "id": "a-task", "version": "1.0.0", "kind": "task", "contract": "0.1",
+            "capabilities": ["http"], "hosts": ["https://api.example"], "restart": "lookup",
+        })
+    }
+
+    fn error_with(key: &str, value: Value) -> String {
+        let mut json = valid();
+        json[key] = value;
+        Manifest::parse(json.to_string().as_bytes())
+            .map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    }
+
+    #[test]
+    fn a_valid_manifest_is_read() {
+        let manifest = Manifest::parse(valid().to_string().as_bytes()).expect("valid");
+        assert_eq!(
+            (manifest.id.as_str(), manifest.kind),
+            ("a-task", Kind::Task)
+        );
+        assert_eq!(manifest.restart, Restart::Lookup);
+        assert!(manifest.asks_for(Capability::Http) && !manifest.asks_for(Capability::Mail));
+    }
+
+    #[test]
+    fn each_fault_names_its_key() {
+        for (key, value, said) in [
+            ("id", json!("A"), "id: "),
+            ("version", json!("1.0"), "version: "),
+            ("kind", json!("channel"), "kind"),
+            (
+                "contract",
+                json!("0.2"),
+                "contract is \"0.2\"; this server speaks 0.1",
+            ),
+            (
+                "capabilities",
+                json!(["mail", "http"]),
+                "capabilities: mail is for",
+            ),
+            ("capabilities", json!(["files"]), "files"),
+            ("hosts", json!([]), "hosts: "),
+            (
+                "hosts",
+                json!(["http://api.example"]),
+                "hosts: \"http://api.example\" is neither",
+            ),
+            ("restart", Value::Null, "restart: "),
+            ("restart", json!("always"), "always"),
+            ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
+            ("config-schema", json!(1), "config-schema: an object"),
+            ("capabilties", json!([]), "unknown field `capabilties`"),
+        ] {
+            let error = error_with(key, value.clone());
+            assert!(error.contains(said), "{key} = {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read_in_their_units() {
+        let mut json = valid();
+        json["limits"] = json!({"cpu-seconds": 2, "memory-mebibytes": 16});
+        let limits = Manifest::parse(json.to_string().as_bytes())
+            .expect("valid")
+            .limits;
+        assert_eq!(limits.cpu(), Some(Duration::from_secs(2)));
+        assert_eq!(limits.memory_bytes(), Some(16 << 20));
+        assert_eq!(limits.wall(), None);
+    }
+}

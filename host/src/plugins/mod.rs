@@ -1,0 +1,377 @@
+//! Plugins: the only room that knows WebAssembly, and the only way from a plugin to the world.
+//!
+//! Owns: the engine and its limits, the compiled components, the contract's lines, the capabilities that a plugin is given,
+//! its network ([`outbound`]) and its mail ([`mailer`]). Does not decide what a result means: the runner and the notifier do,
+//! its only callers, and [`StepServices`] is all that it knows of them.
+//!
+//! A call is: wait for a slot → a fresh store and instance → the plugin's function within its budgets → the answer, checked
+//! and in the domain's words. Nothing of it outlives the call. Plugins run on a runtime of their own, so that a busy one
+//! cannot slow the API; dropping the future of a call ends the call.
+
+mod cache;
+mod call;
+mod capabilities;
+mod component;
+mod contract;
+mod engine;
+mod error;
+mod hosts;
+mod limits;
+mod mailer;
+mod manifest;
+mod outbound;
+mod output;
+mod registry;
+mod section;
+mod services;
+mod settings;
+mod state;
+
+pub use component::Plugin;
+pub use error::PluginError;
+pub use manifest::{
+    AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError,
+};
+pub use outbound::{BadOutboundAllow, OutboundAllow};
+pub use section::SectionError;
+pub use services::{BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices};
+pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
+
+use crate::clock::Clock;
+use crate::domain::event::Event;
+use crate::domain::step::{Checkpoint, Failure, FailureKind, Step, StepCall, StepContext};
+use cache::Cache;
+use component::{Exports, Loaded};
+use engine::Ticker;
+use limits::Signals;
+use mailer::Mailer;
+use outbound::{Grant, Outbound, secure_origins};
+use output::{LogSink, Output};
+use registry::Registry;
+use state::{CallState, Caller};
+use std::fmt;
+use std::sync::Arc;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+
+/// Every plugin of this server; cloning it is cheap.
+#[derive(Clone)]
+pub struct Plugins(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    cache: Cache,
+    ticker: Ticker,
+    registry: Registry,
+    limits: StepLimits,
+    outbound: Arc<Outbound>,
+    mailer: Arc<Mailer>,
+    slots: Arc<Semaphore>,
+    /// Taken when this is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Plugins {
+    /// Starts the engine and loads the built-in plugins: compiled once per data directory and version, mapped later.
+    /// Blocks; call it at start or from a blocking task.
+    ///
+    /// # Errors
+    /// A setting is not usable, the data directory is not writable, or a built-in plugin does not load.
+    pub fn open(settings: PluginSettings, clock: Clock) -> Result<Self, PluginError> {
+        // Two crates could bring a provider for TLS; whoever asks for the default gets this one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let engine = engine::build(&settings)?;
+        let cache = Cache::open(&settings.data_dir, settings.cache_key, &engine)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("plugins")
+            .enable_all()
+            .build()
+            .map_err(PluginError::Runtime)?;
+        let mailer = {
+            let _within = runtime.enter();
+            Mailer::new(settings.mail.as_ref(), clock)?
+        };
+        let plugins = Self(Arc::new(Inner {
+            ticker: Ticker::start(&engine)?,
+            engine,
+            cache,
+            registry: Registry::default(),
+            limits: settings.limits,
+            outbound: Arc::new(Outbound::new(&settings.outbound)?),
+            mailer: Arc::new(mailer),
+            slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
+            runtime: Some(runtime),
+        }));
+        for id in [registry::HTTP_COMPONENT, registry::EMAIL] {
+            plugins.add_component(registry::builtin(id)?)?;
+        }
+        Ok(plugins)
+    }
+
+    /// Takes a component in: manifest, contract and imports are checked, and it is compiled unless it is in the cache. New runs
+    /// find it under its id. Blocks.
+    ///
+    /// # Errors
+    /// The component is not a valid plugin; the message names the plugin and the interface, function or key at fault.
+    pub fn add_component(&self, bytes: &[u8]) -> Result<Plugin, PluginError> {
+        let inner = &self.0;
+        let plugin = Plugin::load(&inner.engine, &inner.cache, &inner.limits, bytes)?;
+        inner.registry.add(&plugin);
+        Ok(plugin)
+    }
+
+    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). It is the built-in `http-component` for all.
+    ///
+    /// # Errors
+    /// No plugin does.
+    pub fn task_type(&self, component: Option<&str>) -> Result<Plugin, PluginError> {
+        let found = self.0.registry.by_id(registry::HTTP_COMPONENT);
+        found.ok_or_else(|| PluginError::NoTaskType(component.unwrap_or_default().to_owned()))
+    }
+
+    /// The plugin that a run has pinned.
+    #[must_use]
+    pub fn plugin(&self, digest: &str) -> Option<Plugin> {
+        self.0.registry.by_digest(digest)
+    }
+
+    /// The delivery plugin of that id, such as `email`.
+    #[must_use]
+    pub fn delivery(&self, id: &str) -> Option<Plugin> {
+        let found = self.0.registry.by_id(id);
+        found.filter(|plugin| plugin.manifest().kind == Kind::Delivery)
+    }
+
+    /// How many components had to be compiled since the start, rather than taken from the cache.
+    #[must_use]
+    pub fn compiled_components(&self) -> u64 {
+        self.0.cache.compiled()
+    }
+
+    /// Runs one step of a task. Waits for a slot first; the step's time begins after that.
+    ///
+    /// # Errors
+    /// [`StepError::Failed`] ends the task, [`StepError::Abandoned`] repeats the step.
+    pub async fn run_step(
+        &self,
+        plugin: &Plugin,
+        context: StepContext,
+        call: StepCall,
+        services: Arc<dyn StepServices>,
+    ) -> Result<Step, StepError> {
+        self.run(plugin, move |inner, plugin, home| async move {
+            let loaded = plugin.loaded();
+            let Exports::Task(task) = &loaded.exports else {
+                return Err(wrong_kind(loaded, "task"));
+            };
+            let prepared = prepare_task(&inner, loaded, &context, services, home);
+            let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
+            let mut store = call::store(&inner.engine, loaded, prepared);
+            let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
+            let answering = task.step(&mut store, &context, call, response_bytes);
+            let tail = || output.error_tail();
+            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            answer
+                .map_err(|broken| call::bad_answer(loaded, broken))?
+                .map_err(StepError::Failed)
+        })
+        .await
+    }
+
+    /// Lets a task stop what it left running elsewhere; best effort, for [`StepLimits::cancel_wall`] at most.
+    ///
+    /// # Errors
+    /// As for [`Plugins::run_step`]; the task has ended whatever the answer.
+    pub async fn cancel(
+        &self,
+        plugin: &Plugin,
+        context: StepContext,
+        state: Checkpoint,
+        services: Arc<dyn StepServices>,
+    ) -> Result<(), StepError> {
+        self.run(plugin, move |inner, plugin, home| async move {
+            let loaded = plugin.loaded();
+            let Exports::Task(task) = &loaded.exports else {
+                return Err(wrong_kind(loaded, "task"));
+            };
+            let prepared = prepare_task(&inner, loaded, &context, services, home);
+            let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
+            let mut store = call::store(&inner.engine, loaded, prepared);
+            let answering = task.cancel(&mut store, &context, state);
+            let tail = || output.error_tail();
+            let wall = loaded.limits.cancel_wall;
+            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            answer.map_err(StepError::Failed)
+        })
+        .await
+    }
+
+    /// Makes one attempt to deliver an event, and answers with the receipt where there is one.
+    ///
+    /// # Errors
+    /// [`StepError::Failed`] of the kinds `Transient` and `RateLimit` is worth another attempt, as is
+    /// [`StepError::Abandoned`].
+    pub async fn deliver(
+        &self,
+        plugin: &Plugin,
+        event: Event,
+        thread: MailThread,
+    ) -> Result<Option<String>, StepError> {
+        self.run(plugin, move |inner, plugin, _| async move {
+            let loaded = plugin.loaded();
+            let Exports::Delivery(delivery) = &loaded.exports else {
+                return Err(wrong_kind(loaded, "delivery"));
+            };
+            let caller = Caller::Delivery {
+                address: event.address.clone(),
+                thread,
+                mailer: Arc::clone(&inner.mailer),
+            };
+            let grant = Grant {
+                plugin: loaded.manifest.id.clone(),
+                hosts: Arc::clone(&loaded.hosts),
+                task_origins: Vec::new(),
+                token_origins: Vec::new(),
+            };
+            let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
+            let log: LogSink = Arc::new(move |level, line: &str| {
+                log_delivery(&id, delivery_id.0, level, line);
+            });
+            let prepared = prepare(&inner, loaded, caller, grant, log);
+            let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
+            let mut store = call::store(&inner.engine, loaded, prepared);
+            let answering = delivery.deliver(&mut store, &event);
+            let tail = || output.error_tail();
+            let wall = loaded.limits.delivery_wall;
+            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            answer.map_err(StepError::Failed)
+        })
+        .await
+    }
+
+    /// Runs a call on the plugins' runtime, in a slot, while the engine ticks.
+    async fn run<T, F, R>(&self, plugin: &Plugin, call: F) -> Result<T, StepError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Inner>, Plugin, Handle) -> R + Send + 'static,
+        R: Future<Output = Result<T, StepError>> + Send + 'static,
+    {
+        let stopping = || StepError::Abandoned("the server is stopping".to_owned());
+        let slot = Arc::clone(&self.0.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| stopping())?;
+        let (inner, plugin, home) = (Arc::clone(&self.0), plugin.clone(), Handle::current());
+        let runtime = self.0.runtime.as_ref().ok_or_else(stopping)?;
+        let running = runtime.spawn(async move {
+            let _slot = slot;
+            let _ticking = inner.ticker.run();
+            call(Arc::clone(&inner), plugin, home).await
+        });
+        // A call whose result nobody waits for any more is ended.
+        let mut running = AbortOnDrop(running);
+        match (&mut running.0).await {
+            Ok(result) => result,
+            Err(error) => Err(StepError::Abandoned(format!(
+                "the call did not end orderly: {error}"
+            ))),
+        }
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn prepare_task(
+    inner: &Inner,
+    loaded: &Loaded,
+    context: &StepContext,
+    services: Arc<dyn StepServices>,
+    home: Handle,
+) -> CallState {
+    let own = [
+        Some(context.components_url.as_str()),
+        context.component_url.as_deref(),
+    ];
+    let task_origins = secure_origins(own.into_iter().flatten());
+    let mut token_origins = task_origins.clone();
+    token_origins.extend(secure_origins(context.public_url.as_deref()));
+    let grant = Grant {
+        plugin: loaded.manifest.id.clone(),
+        hosts: Arc::clone(&loaded.hosts),
+        task_origins,
+        token_origins,
+    };
+    let lines = Arc::clone(&services);
+    let log: LogSink = Arc::new(move |level, line: &str| lines.log(level, line));
+    prepare(inner, loaded, Caller::Task { services, home }, grant, log)
+}
+
+fn prepare(
+    inner: &Inner,
+    loaded: &Loaded,
+    caller: Caller,
+    grant: Grant,
+    log: LogSink,
+) -> CallState {
+    let signals = Arc::new(Signals::default());
+    let output = Output::new(loaded.limits.log_bytes, log);
+    let services = match &caller {
+        Caller::Task { services, home } => Some((Arc::clone(services), home.clone())),
+        Caller::Delivery { .. } => None,
+    };
+    let http_call = loaded.manifest.asks_for(Capability::Http).then(|| {
+        outbound::Call::new(
+            Arc::clone(&inner.outbound),
+            grant,
+            services,
+            &loaded.limits,
+            Arc::clone(&signals),
+            output.clone(),
+        )
+    });
+    CallState::new(
+        caller,
+        http_call,
+        loaded.limits.memory_bytes,
+        output,
+        signals,
+    )
+}
+
+fn wrong_kind(loaded: &Loaded, wanted: &str) -> StepError {
+    let message = format!("plugin {} is not of the kind {wanted}", loaded.manifest.id);
+    StepError::Failed(Failure::new(FailureKind::Internal, "WRONG_KIND", message))
+}
+
+fn log_delivery(plugin: &str, delivery: i64, level: LogLevel, line: &str) {
+    match level {
+        LogLevel::Debug => tracing::debug!(plugin, delivery, "{line}"),
+        LogLevel::Info => tracing::info!(plugin, delivery, "{line}"),
+        LogLevel::Warning => tracing::warn!(plugin, delivery, "{line}"),
+        LogLevel::Error => tracing::error!(plugin, delivery, "{line}"),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Waiting for its threads is not allowed where this may be dropped.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugins")
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}

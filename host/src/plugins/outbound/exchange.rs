@@ -1,0 +1,334 @@
+//! One call's requests: what is checked before a request leaves, and what is done to its answer.
+
+use super::client::CONNECT_TIMEOUT;
+use super::mask::Mask;
+use super::{Outbound, failure};
+use crate::domain::step::{Failure, FailureKind};
+use crate::plugins::hosts::HostPattern;
+use crate::plugins::limits::Signals;
+use crate::plugins::output::Output;
+use crate::plugins::services::{LogLevel, StepError, StepServices};
+use crate::plugins::settings::StepLimits;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, request};
+use http_body_util::{BodyExt, Full};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, Semaphore};
+use url::Url;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+const MOST_URL_BYTES: usize = 16 << 10;
+const TOKEN: HeaderName = HeaderName::from_static("x-storageapi-token");
+
+/// Headers that the host alone sets. Compressed answers and parts of answers could not be searched for the token.
+const HOST_OWNED: [HeaderName; 16] = [
+    TOKEN,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::HOST,
+    header::USER_AGENT,
+    header::ACCEPT_ENCODING,
+    header::RANGE,
+    header::IF_RANGE,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::EXPECT,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+];
+
+/// Which addresses one call may reach, and which of them get the run's token.
+pub(in crate::plugins) struct Grant {
+    pub(in crate::plugins) plugin: String,
+    pub(in crate::plugins) hosts: Arc<[HostPattern]>,
+    pub(in crate::plugins) task_origins: Vec<url::Origin>,
+    pub(in crate::plugins) token_origins: Vec<url::Origin>,
+}
+
+/// The requests of one call of a plugin.
+pub(in crate::plugins) struct Call {
+    outbound: Arc<Outbound>,
+    grant: Grant,
+    /// None for deliveries: they have no token, and nothing of theirs is in doubt.
+    services: Option<(Arc<dyn StepServices>, Handle)>,
+    limits: StepLimits,
+    signals: Arc<Signals>,
+    output: Output,
+    slots: Semaphore,
+    /// Set once something may have been sent.
+    marked: OnceCell<()>,
+    tokens: Mutex<Vec<String>>,
+    received_bytes: AtomicUsize,
+}
+
+impl Call {
+    pub(in crate::plugins) fn new(
+        outbound: Arc<Outbound>,
+        grant: Grant,
+        services: Option<(Arc<dyn StepServices>, Handle)>,
+        limits: &StepLimits,
+        signals: Arc<Signals>,
+        output: Output,
+    ) -> Self {
+        Self {
+            outbound,
+            grant,
+            services,
+            limits: limits.clone(),
+            signals,
+            output,
+            slots: Semaphore::new(limits.http_requests_at_once),
+            marked: OnceCell::new(),
+            tokens: Mutex::default(),
+            received_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        let slot = self.slots.try_acquire();
+        let (head, body) = request.into_parts();
+        let checked = self.check(&head);
+        // Taken in any case: a plugin that cannot get rid of its body sees a broken stream instead of the refusal.
+        let body = self.collect(body).await;
+        let (url, body) = (checked?, body?);
+        let _slot = slot.map_err(|_| Error::ConnectionLimitReached)?;
+
+        let mut headers = head.headers;
+        for name in HOST_OWNED {
+            headers.remove(name);
+        }
+        self.add_token(&url, &mut headers).await?;
+        let changes_something = !matches!(head.method, Method::GET | Method::HEAD);
+        if changes_something {
+            self.mark_sent().await?;
+        }
+        let mut outgoing = reqwest::Request::new(head.method, url);
+        let wants_length = matches!(
+            *outgoing.method(),
+            Method::POST | Method::PUT | Method::PATCH
+        );
+        if wants_length || !body.is_empty() {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            *outgoing.body_mut() = Some(body.into());
+        }
+        *outgoing.headers_mut() = headers;
+        if self.signals.is_stopped() {
+            return Err(Error::HttpRequestDenied);
+        }
+        self.exchange(outgoing, options).await
+    }
+
+    /// The address, where it may be called.
+    fn check(&self, head: &request::Parts) -> Result<Url, Error> {
+        if self.signals.is_stopped() {
+            return Err(Error::HttpRequestDenied);
+        }
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        let text = head.uri.to_string();
+        if text.len() > MOST_URL_BYTES {
+            return Err(Error::HttpRequestUriTooLong);
+        }
+        let url = Url::parse(&text).map_err(|_| Error::HttpRequestUriInvalid)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::HttpRequestUriInvalid);
+        }
+        if url.scheme() != "https" {
+            return Err(self.refuse(&url, "it is not https"));
+        }
+        let is_granted = |pattern: &HostPattern| pattern.covers(&url, &self.grant.task_origins);
+        if !self.grant.hosts.iter().any(is_granted) {
+            return Err(self.refuse(&url, "the plugin's manifest does not ask for it"));
+        }
+        if !self.outbound.lets_through(&url) {
+            self.refuse(
+                &url,
+                "it is a private, loopback or otherwise closed address",
+            );
+            return Err(Error::DestinationIpProhibited);
+        }
+        Ok(url)
+    }
+
+    fn refuse(&self, url: &Url, why: &str) -> Error {
+        let origin = url.origin().ascii_serialization();
+        let plugin = &self.grant.plugin;
+        self.output.log(
+            LogLevel::Warning,
+            &format!("the request of plugin {plugin} to {origin} is refused: {why}"),
+        );
+        Error::HttpRequestDenied
+    }
+
+    async fn collect(&self, mut body: WasiBody) -> Result<Vec<u8>, Error> {
+        let limit = self.limits.http_request_bytes;
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                if bytes.len() + data.len() > limit {
+                    return Err(Error::HttpRequestBodySize(u64::try_from(limit).ok()));
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(bytes)
+    }
+
+    async fn add_token(&self, url: &Url, headers: &mut HeaderMap) -> Result<(), Error> {
+        if !self.grant.token_origins.contains(&url.origin()) {
+            return Ok(());
+        }
+        let Some((services, home)) = &self.services else {
+            return Ok(());
+        };
+        let asked = Arc::clone(services);
+        let token = home.spawn(async move { asked.token().await }).await;
+        let token = token.unwrap_or_else(|_| Err("the server is stopping".to_owned()));
+        let value = token.and_then(|token| {
+            let mut value = HeaderValue::from_str(&token)
+                .map_err(|_| "the token cannot be sent in a header".to_owned())?;
+            value.set_sensitive(true);
+            let mut seen = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            if !seen.contains(&token) {
+                seen.push(token);
+            }
+            Ok(value)
+        });
+        match value {
+            Ok(value) => {
+                headers.insert(TOKEN, value);
+                Ok(())
+            }
+            Err(reason) => {
+                let failure = Failure::new(FailureKind::Auth, "TOKEN_UNUSABLE", reason);
+                self.signals.end_now(StepError::Failed(failure));
+                Err(Error::HttpRequestDenied)
+            }
+        }
+    }
+
+    async fn mark_sent(&self) -> Result<(), Error> {
+        let Some((services, home)) = &self.services else {
+            return Ok(());
+        };
+        let marked = self.marked.get_or_try_init(|| async {
+            let asked = Arc::clone(services);
+            let marked = home.spawn(async move { asked.mark_sent().await }).await;
+            marked.unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+        });
+        if let Err(reason) = marked.await {
+            self.signals.end_now(StepError::Abandoned(reason));
+            return Err(Error::HttpRequestDenied);
+        }
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        outgoing: reqwest::Request,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        let is_head = outgoing.method() == Method::HEAD;
+        let usual = self.outbound.connect_timeout;
+        let connect = options
+            .connect_timeout
+            .map_or(usual, |asked| asked.min(usual));
+        let answering = CONNECT_TIMEOUT.scope(connect, self.outbound.client.execute(outgoing));
+        // Where the time is over, the connection was made in time: the connector has its own limit.
+        let first_byte = options
+            .first_byte_timeout
+            .map(|asked| asked.saturating_add(connect));
+        let mut answer = within(first_byte, answering)
+            .await?
+            .map_err(|error| failure::no_answer(&error))?;
+
+        let body = self
+            .receive(&mut answer, options.between_bytes_timeout)
+            .await?;
+        let mut response = Response::new(());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        self.hide_tokens(response, body, is_head)
+    }
+
+    async fn receive(
+        &self,
+        answer: &mut reqwest::Response,
+        between_bytes: Option<Duration>,
+    ) -> Result<Vec<u8>, Error> {
+        let limit = self.limits.http_response_bytes;
+        let too_large = || Error::HttpResponseBodySize(u64::try_from(limit).ok());
+        if answer
+            .content_length()
+            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
+        {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(data) = within(between_bytes, answer.chunk())
+            .await?
+            .map_err(|error| failure::lost(&error))?
+        {
+            let before = self.received_bytes.fetch_add(data.len(), Ordering::Relaxed);
+            if body.len() + data.len() > limit || before + data.len() > self.limits.http_total_bytes
+            {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&data);
+        }
+        Ok(body)
+    }
+
+    fn hide_tokens(
+        &self,
+        mut response: Response<()>,
+        mut body: Vec<u8>,
+        is_head: bool,
+    ) -> Result<Response<WasiBody>, Error> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mask = Mask::new(tokens.iter().map(String::as_str));
+        drop(tokens);
+        if !mask.is_empty() {
+            let headers = response.headers_mut();
+            // Nobody asked for an encoding; what is in such a body could not be searched.
+            if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+                && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+            {
+                let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
+                return Err(Error::HttpResponseContentCoding(Some(coding)));
+            }
+            mask.hide_in_headers(headers);
+            mask.hide_in_body(&mut body);
+        }
+        // The body that the plugin reads has its own length.
+        if !is_head && response.headers().contains_key(header::CONTENT_LENGTH) {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+        Ok(response.map(|()| body.boxed_unsync()))
+    }
+}
+
+/// Waits for as long as the plugin asked for; the step's own time bounds it in any case.
+async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Result<T, Error> {
+    match limit {
+        None => Ok(future.await),
+        Some(limit) => tokio::time::timeout(limit, future)
+            .await
+            .map_err(|_| Error::ConnectionReadTimeout),
+    }
+}

@@ -1,0 +1,214 @@
+//! What a plugin says beside its answers: log lines, standard output and standard error, all on one budget of bytes.
+//!
+//! Only the log reaches people as it is written. Of standard error the tail is kept, for the message of a trap; standard
+//! output is counted and dropped.
+
+use super::services::LogLevel;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Bytes of standard error that are kept for a trap's message.
+const TAIL_BYTES: usize = 2 << 10;
+/// Longer lines are cut.
+const MOST_LINE_BYTES: usize = 8 << 10;
+/// Permit for one write.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Where log lines go.
+pub(super) type LogSink = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
+
+/// One call's output.
+#[derive(Clone)]
+pub(super) struct Output(Arc<Shared>);
+
+struct Shared {
+    log: LogSink,
+    limit_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    used_bytes: usize,
+    is_full: bool,
+    tail: VecDeque<u8>,
+}
+
+impl Output {
+    pub(super) fn new(limit_bytes: usize, log: LogSink) -> Self {
+        Self(Arc::new(Shared {
+            log,
+            limit_bytes,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Writes one line to the log, within the budget.
+    pub(super) fn log(&self, level: LogLevel, message: &str) {
+        if self.take(message.len().saturating_add(1)) {
+            (self.0.log)(level, cut(message, MOST_LINE_BYTES));
+        }
+    }
+
+    /// The end of what the plugin wrote to standard error; empty where it wrote nothing.
+    pub(super) fn error_tail(&self) -> String {
+        let tail: Vec<u8> = self.lock().tail.iter().copied().collect();
+        String::from_utf8_lossy(&tail).trim().to_owned()
+    }
+
+    /// Whether there is room for these bytes; says so once when there no longer is.
+    fn take(&self, bytes: usize) -> bool {
+        let mut state = self.lock();
+        if state.is_full {
+            return false;
+        }
+        state.used_bytes = state.used_bytes.saturating_add(bytes);
+        state.is_full = state.used_bytes > self.0.limit_bytes;
+        let is_full = state.is_full;
+        drop(state);
+        if is_full {
+            let limit = self.0.limit_bytes;
+            (self.0.log)(
+                LogLevel::Warning,
+                &format!(
+                    "the plugin's output beyond {limit} bytes in one step is dropped (log limit)"
+                ),
+            );
+        }
+        !is_full
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At most so many bytes of `text`, at a character's end.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes))
+        .unwrap_or_default()
+}
+
+/// Standard output or standard error of a plugin.
+#[derive(Clone)]
+pub(super) struct Pipe {
+    pub(super) output: Output,
+    pub(super) keeps_tail: bool,
+}
+
+impl Pipe {
+    fn accept(&self, bytes: &[u8]) {
+        self.output.take(bytes.len());
+        if self.keeps_tail {
+            let mut state = self.output.lock();
+            let kept = bytes
+                .get(bytes.len().saturating_sub(TAIL_BYTES)..)
+                .unwrap_or_default();
+            state.tail.extend(kept);
+            let excess = state.tail.len().saturating_sub(TAIL_BYTES);
+            state.tail.drain(..excess);
+        }
+    }
+}
+
+impl IsTerminal for Pipe {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Pipe {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Pipe {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Pipe {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.accept(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES)
+    }
+}
+
+impl tokio::io::AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.accept(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_beyond_the_limit_is_dropped_and_said_once() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let log: LogSink = Arc::new(move |level, line: &str| {
+            sink.lock()
+                .expect("unpoisoned")
+                .push((level, line.to_owned()));
+        });
+        let output = Output::new(10, log);
+
+        for _ in 0..3 {
+            output.log(LogLevel::Info, "four");
+        }
+
+        let lines = lines.lock().expect("unpoisoned");
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[2].0, LogLevel::Warning);
+        assert!(lines[2].1.contains("10 bytes"));
+    }
+
+    #[test]
+    fn the_tail_of_standard_error_is_kept_beyond_the_limit() {
+        let output = Output::new(1, Arc::new(|_, _| {}));
+        let pipe = Pipe {
+            output: output.clone(),
+            keeps_tail: true,
+        };
+
+        pipe.accept(&[b'x'; 5000]);
+        pipe.accept(b"the end");
+
+        let tail = output.error_tail();
+        assert_eq!(tail.len(), TAIL_BYTES);
+        assert!(tail.ends_with("xthe end"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What a call of a plugin needs from whoever makes it, and how it ends.
+
+use crate::domain::step::{Checkpoint, Failure};
+use std::pin::Pin;
+
+/// A boxed future, so that the traits below can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the runner does for a step while it runs. The futures are polled on the runtime that called
+/// [`Plugins::run_step`](super::Plugins::run_step), not on the one on which plugins run.
+pub trait StepServices: Send + Sync {
+    /// Makes `state` durable before it answers.
+    fn save_checkpoint(&self, state: Checkpoint) -> BoxFuture<'_, Result<(), SaveError>>;
+
+    /// Awaited once per step, before its first request that is neither GET nor HEAD leaves; durable when it answers.
+    /// With an error the request does not leave and the step is abandoned.
+    fn mark_sent(&self) -> BoxFuture<'_, Result<(), String>>;
+
+    /// The run's `X-StorageApi-Token`; asked for each request to an origin that gets it. An error (one sentence, no
+    /// secret) ends the step with the code `TOKEN_UNUSABLE`.
+    fn token(&self) -> BoxFuture<'_, Result<String, String>>;
+
+    /// One line of the plugin's log.
+    fn log(&self, level: LogLevel, line: &str);
+}
+
+/// Why a checkpoint was not saved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SaveError {
+    /// Another host has taken the task over. The step is abandoned.
+    #[error("this host no longer holds the task")]
+    LeaseLost,
+    /// Another attempt could help.
+    #[error("the state could not be made durable: {0}")]
+    Unavailable(String),
+}
+
+/// How urgent a line of a plugin's log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+/// Why a call of a plugin brought no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The plugin's own failure, or what the host stopped it for: a trap, a limit, an answer that breaks the contract.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The host could not go on (lease lost, database away, stopping): the step is to be repeated, not ended.
+    #[error("{0}")]
+    Abandoned(String),
+}
+
+/// What makes the mails of one delivery one mail, and those of one incident one thread. The ids are the part before the
+/// `@`, or whole ids; angle brackets are added where they are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailThread {
+    /// The same for every attempt of one delivery.
+    pub message_id: String,
+    /// Of the thread's first mail; equal to `message_id` in that one.
+    pub thread_id: String,
+    /// An `https` address that ends the subscription with one POST, where there is one.
+    pub unsubscribe: Option<String>,
+}

@@ -1,0 +1,168 @@
+//! The runner: claims due steps and ready jobs, runs each step in its plugin and records what came of it.
+//!
+//! A waiting task is a row: nothing of it is here. What is here is one future per running step, bounded by the workers
+//! of the host and of each project. Results are recorded under the step's lease, so that a step which another host has
+//! taken over counts for nothing here. When stopped, the runner claims nothing more and lets running steps end.
+
+mod services;
+mod step;
+
+use crate::domain::ids::ProjectId;
+use crate::lease::HostLease;
+use crate::plugins::Plugins;
+use crate::store::{Capacity, Store, StoreError};
+use crate::tokens::Tokens;
+use crate::wake::{Pause, Wake};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Work that another host gave back, or a clock that jumped, is noticed after this time at the latest.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// How long running steps may take to end once the host stops; what is left then is given back.
+const DRAIN: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug)]
+pub struct RunnerSettings {
+    /// Most steps at a time.
+    pub workers: usize,
+    /// Most steps of one project at a time.
+    pub project_workers: usize,
+    /// Where components without an address of their own live; no trailing slash.
+    pub components_url: String,
+    /// The public base address of this server, where it is configured.
+    pub public_url: Option<String>,
+    /// Distinguishes this installation's idempotency keys from those of others.
+    pub installation: String,
+}
+
+#[derive(Clone)]
+pub struct Runner {
+    pub store: Store,
+    pub tokens: Tokens,
+    pub plugins: Plugins,
+    pub lease: HostLease,
+    pub pause: Pause,
+    /// Poked when a job has ended: it may have promised notifications.
+    pub notifier: Wake,
+    pub settings: Arc<RunnerSettings>,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The steps that run now.
+#[derive(Default)]
+struct Running {
+    steps: JoinSet<ProjectId>,
+    of_project: HashMap<ProjectId, usize>,
+}
+
+impl Running {
+    fn forget(&mut self, project: ProjectId) {
+        if let Some(count) = self.of_project.get_mut(&project) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_project.remove(&project);
+            }
+        }
+    }
+
+    /// Waits for a step to end, for ever where none runs.
+    async fn one_ended(&mut self) {
+        match self.steps.join_next().await {
+            Some(Ok(project)) => self.forget(project),
+            // A step that panicked: its lease runs out or is given back with the host's.
+            Some(Err(error)) => {
+                tracing::error!(%error, "a step's future failed");
+                self.recount();
+            }
+            None => std::future::pending().await,
+        }
+        while let Some(ended) = self.steps.try_join_next() {
+            match ended {
+                Ok(project) => self.forget(project),
+                Err(_) => self.recount(),
+            }
+        }
+    }
+
+    /// Which project a failed future belonged to is unknown: with none left all counts are zero, else they stay too high
+    /// by one until then.
+    fn recount(&mut self) {
+        if self.steps.is_empty() {
+            self.of_project.clear();
+        }
+    }
+}
+
+impl Runner {
+    /// Runs until stopped, then waits for what runs.
+    pub async fn run(self) {
+        let mut running = Running::default();
+        loop {
+            let (next, longest) = match self.pass(&mut running).await {
+                Ok(next) => (next, LONGEST_WAIT),
+                Err(error) => {
+                    tracing::warn!(%error, "no work could be claimed");
+                    (None, PAUSE_AFTER_ERROR)
+                }
+            };
+            tokio::select! {
+                goes_on = self.pause.wait(next, longest) => if !goes_on { break },
+                () = running.one_ended() => {}
+            }
+        }
+        let drained = async { while running.steps.join_next().await.is_some() {} };
+        tokio::select! {
+            () = drained => {}
+            () = self.pause.clock.sleep(DRAIN) => {
+                tracing::warn!(steps = running.steps.len(), "steps that did not end in time are given back");
+            }
+        }
+    }
+
+    /// Claims what there is room for; returns when the next waiting task wants to go on.
+    async fn pass(
+        &self,
+        running: &mut Running,
+    ) -> Result<Option<crate::domain::time::Timestamp>, StoreError> {
+        loop {
+            let free = self.settings.workers.saturating_sub(running.steps.len());
+            if free == 0 || self.pause.stop.is_stopped() {
+                return Ok(None);
+            }
+            let capacity = Capacity {
+                free,
+                per_project: self.settings.project_workers,
+                running: running.of_project.clone(),
+            };
+            let now = self.pause.clock.now();
+            let claimed = self
+                .store
+                .claim_steps(self.lease.host(), capacity, now)
+                .await?;
+            if claimed.is_empty() {
+                let next = self.store.next_wake_time().await?;
+                // What is due and was not claimed waits for a step of its project to end.
+                return Ok(next.filter(|next| *next > now));
+            }
+            for leased in claimed {
+                let project = leased.job.project_id;
+                *running.of_project.entry(project).or_default() += 1;
+                let runner = self.clone();
+                running.steps.spawn(async move {
+                    runner.run_step(leased).await;
+                    project
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the host does for a step while it runs: keeps its checkpoints, notes that a request left, opens its token.
+
+use super::Runner;
+use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
+use crate::domain::step::Checkpoint;
+use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices};
+use crate::store::Lease;
+use std::sync::{Mutex, PoisonError};
+
+/// For one step under one lease.
+pub(super) struct Services {
+    pub(super) runner: Runner,
+    pub(super) lease: Lease,
+    pub(super) project: ProjectId,
+    pub(super) token: TokenId,
+    pub(super) run_id: String,
+    pub(super) component_digest: String,
+    /// What the step saved last: where a time-out cancels from.
+    pub(super) saved: Mutex<Option<Checkpoint>>,
+}
+
+impl Services {
+    /// The state that the step saved in its middle, if it did.
+    pub(super) fn take_saved(&self) -> Option<Checkpoint> {
+        self.saved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl StepServices for Services {
+    fn save_checkpoint(&self, state: Checkpoint) -> BoxFuture<'_, Result<(), SaveError>> {
+        Box::pin(async move {
+            let sealed = seal(&self.runner, self.lease.run, &state)
+                .map_err(|error| SaveError::Unavailable(error.to_string()))?;
+            let digest = self.component_digest.clone();
+            match self
+                .runner
+                .store
+                .save_checkpoint(self.lease, sealed, digest)
+                .await
+            {
+                Ok(true) => {
+                    *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+                    Ok(())
+                }
+                Ok(false) => Err(SaveError::LeaseLost),
+                Err(error) => {
+                    tracing::warn!(run = %self.run_id, %error, "a checkpoint was not saved");
+                    Err(SaveError::Unavailable(
+                        "the database does not answer".into(),
+                    ))
+                }
+            }
+        })
+    }
+
+    fn mark_sent(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let digest = self.component_digest.clone();
+            match self.runner.store.mark_sent(self.lease, digest).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("another host has taken the task over".into()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    fn token(&self) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(async move {
+            match self.runner.tokens.reveal(self.project, self.token).await {
+                Ok(Some(secret)) => Ok(secret),
+                Ok(None) => Err(format!(
+                    "the orchestration's token {} is deleted, disabled or expired",
+                    self.token
+                )),
+                Err(error) => {
+                    tracing::error!(token = %self.token, %error, "a token cannot be opened");
+                    Err(format!(
+                        "the orchestration's token {} cannot be read",
+                        self.token
+                    ))
+                }
+            }
+        })
+    }
+
+    fn log(&self, level: LogLevel, line: &str) {
+        match level {
+            LogLevel::Debug => tracing::debug!(target: "plugin", run = %self.run_id, "{line}"),
+            LogLevel::Info => tracing::info!(target: "plugin", run = %self.run_id, "{line}"),
+            LogLevel::Warning => tracing::warn!(target: "plugin", run = %self.run_id, "{line}"),
+            LogLevel::Error => tracing::error!(target: "plugin", run = %self.run_id, "{line}"),
+        }
+    }
+}
+
+/// Seals a task's state: four bytes of format, then the data.
+pub(super) fn seal(
+    runner: &Runner,
+    run: TaskRunId,
+    state: &Checkpoint,
+) -> Result<Vec<u8>, crate::tokens::TokenError> {
+    let mut plain = state.format.to_le_bytes().to_vec();
+    plain.extend_from_slice(&state.data);
+    runner.tokens.seal_state(run, &plain)
+}
+
+/// Opens what [`seal`] made; `None` where it is no state.
+pub(super) fn open(
+    runner: &Runner,
+    run: TaskRunId,
+    sealed: &[u8],
+) -> Result<Option<Checkpoint>, crate::tokens::TokenError> {
+    let plain = runner.tokens.open_state(run, sealed)?;
+    Ok(plain.split_first_chunk().map(|(format, data)| Checkpoint {
+        format: u32::from_le_bytes(*format),
+        data: data.to_vec(),
+    }))
+}

@@ -1,0 +1,282 @@
+//! One step, from its lease to its recorded end.
+//!
+//! The order is what makes it safe to be killed anywhere: the lease is durable before the plugin is called, the note
+//! that a request leaves is durable before it does, and the result is accepted only under the same lease.
+
+use super::Runner;
+use super::services::{Services, open, seal};
+use crate::domain::ids::TaskRunId;
+use crate::domain::job::Status;
+use crate::domain::step::{
+    Checkpoint, Failure, FailureKind, Outcome, Restart, Step, StepCall, StepContext, Wait,
+};
+use crate::domain::time::Timestamp;
+use crate::plugins::{Plugin, StepError};
+use crate::store::{Accepted, LeasedStep, StepEnd};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Bounds of the delay that a task may ask for.
+const SHORTEST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+/// A step that its host did not survive so often is not tried again: it may be what kills the host.
+const MOST_ATTEMPTS: u32 = 20;
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+impl Runner {
+    pub(super) async fn run_step(&self, leased: LeasedStep) {
+        let end = self.step_end(&leased).await;
+        let ends_task = matches!(end, StepEnd::Done { .. });
+        // A result must not be lost: it is offered until it is taken, or until it no longer counts.
+        loop {
+            let now = self.pause.clock.now();
+            match self.store.end_step(leased.lease, end.clone(), now).await {
+                Ok(Accepted::Yes { has_more }) => {
+                    if has_more {
+                        self.pause.wake.poke();
+                    }
+                    if ends_task {
+                        self.notifier.poke();
+                    }
+                    return;
+                }
+                Ok(Accepted::LeaseLost) => {
+                    tracing::warn!(run = %run_id(&leased), "the result came too late: another host has taken the task over");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(run = %run_id(&leased), %error, "a result could not be recorded yet");
+                    self.pause.clock.sleep(PAUSE_AFTER_ERROR).await;
+                }
+            }
+        }
+    }
+
+    async fn step_end(&self, leased: &LeasedStep) -> StepEnd {
+        let plugin = match self.choose_plugin(leased) {
+            Ok(plugin) => plugin,
+            Err(failure) => return failed(failure),
+        };
+        let state = match self.open_state(leased) {
+            Ok(state) => state,
+            Err(failure) => return failed(failure),
+        };
+        if let Some(failure) = refuse_to_repeat(leased, plugin.manifest().restart) {
+            return failed(failure);
+        }
+        let services = Arc::new(Services {
+            runner: self.clone(),
+            lease: leased.lease,
+            project: leased.job.project_id,
+            token: leased.job.token.id,
+            run_id: run_id(leased),
+            component_digest: plugin.digest().to_owned(),
+            saved: Mutex::new(None),
+        });
+        let context = self.context(leased);
+        let call = match state.clone() {
+            None => StepCall::Start,
+            Some(state) => StepCall::Resume {
+                state,
+                is_recovery: leased.is_checkpointed,
+            },
+        };
+        let deadline = deadline_at(leased);
+        let answer = tokio::select! {
+            // A step that is over when the time is up counts.
+            biased;
+            answer = self.plugins.run_step(&plugin, context.clone(), call, services.clone()) => Some(answer),
+            () = self.pause.clock.sleep_until(deadline.unwrap_or(Timestamp(i64::MAX))) => None,
+        };
+        match answer {
+            Some(Ok(Step::Done(outcome))) => done(outcome),
+            Some(Ok(Step::Wait(wait))) => self.wait(leased, wait, plugin.digest()),
+            Some(Err(StepError::Failed(failure))) => failed(failure),
+            Some(Err(StepError::Abandoned(why))) => {
+                tracing::warn!(run = %run_id(leased), why, "a step is to be repeated");
+                let delay = Duration::from_secs(1_u64 << leased.attempt.min(6));
+                StepEnd::Abandoned {
+                    wake_at: self.pause.clock.now().plus(delay),
+                }
+            }
+            None => {
+                if let Some(state) = services.take_saved().or(state) {
+                    self.cancel(&plugin, context, state, services).await;
+                }
+                failed(time_is_up(leased))
+            }
+        }
+    }
+
+    /// The component that the run began with, else the one that the task's kind has now.
+    fn choose_plugin(&self, leased: &LeasedStep) -> Result<Plugin, Failure> {
+        match &leased.component_digest {
+            Some(digest) => self.plugins.plugin(digest).ok_or_else(|| {
+                let message = "the plugin version that this task began with is no longer installed";
+                Failure::new(FailureKind::Internal, "PLUGIN_GONE", message)
+            }),
+            None => {
+                let component = leased.task.component.as_deref();
+                self.plugins.task_type(component).map_err(|error| {
+                    Failure::new(FailureKind::Config, "NO_TASK_TYPE", error.to_string())
+                })
+            }
+        }
+    }
+
+    fn open_state(&self, leased: &LeasedStep) -> Result<Option<Checkpoint>, Failure> {
+        let Some(sealed) = &leased.state else {
+            return Ok(None);
+        };
+        match open(self, leased.lease.run, sealed) {
+            Ok(Some(state)) => Ok(Some(state)),
+            Ok(None) => Err(unreadable(leased, "it is too short")),
+            Err(error) => Err(unreadable(leased, &error.to_string())),
+        }
+    }
+
+    fn context(&self, leased: &LeasedStep) -> StepContext {
+        let task = &leased.task;
+        let now = self.pause.clock.now();
+        StepContext {
+            project_id: leased.job.project_id,
+            job_id: leased.job.id,
+            task_run_id: leased.lease.run,
+            run_id: run_id(leased),
+            task_id: task.id.clone(),
+            attempt: leased.attempt,
+            step: leased.step,
+            idempotency_key: format!("{}-{}", self.settings.installation, leased.lease.run),
+            is_in_doubt: leased.is_sent,
+            component: task.component.clone(),
+            component_url: task.component_url.clone(),
+            action: task.action.clone(),
+            components_url: self.settings.components_url.clone(),
+            public_url: self.settings.public_url.clone(),
+            parameters: serde_json::Value::Object(task.action_parameters.clone()).to_string(),
+            config: "{}".into(),
+            deadline: deadline_at(leased).map(|deadline| deadline.since(now)),
+        }
+    }
+
+    fn wait(&self, leased: &LeasedStep, wait: Wait, digest: &str) -> StepEnd {
+        let sealed = match seal(self, leased.lease.run, &wait.state) {
+            Ok(sealed) => sealed,
+            Err(error) => return failed(unreadable(leased, &error.to_string())),
+        };
+        let delay = spread(
+            wait.after.clamp(SHORTEST_DELAY, LONGEST_DELAY),
+            leased.lease.run,
+            leased.step,
+        );
+        let wake_at = self.pause.clock.now().plus(delay);
+        StepEnd::Wait {
+            state: sealed,
+            wake_at: deadline_at(leased).map_or(wake_at, |deadline| wake_at.min(deadline)),
+            response: wait.response,
+            message: wait.progress,
+            component_digest: digest.to_owned(),
+        }
+    }
+
+    async fn cancel(
+        &self,
+        plugin: &Plugin,
+        context: StepContext,
+        state: Checkpoint,
+        services: Arc<Services>,
+    ) {
+        let run_id = services.run_id.clone();
+        if let Err(error) = self.plugins.cancel(plugin, context, state, services).await {
+            tracing::info!(run = %run_id, ?error, "what the task left running could not be stopped");
+        }
+    }
+}
+
+/// Whether a step that was interrupted must not be run again.
+fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
+    if leased.is_sent && restart == Restart::Never {
+        let message = "the host stopped while the task was acting: what it did is unknown, so it is not repeated";
+        return Some(Failure::new(FailureKind::Transient, "IN_DOUBT", message));
+    }
+    (leased.attempt > MOST_ATTEMPTS).then(|| {
+        let message = format!("the host did not get through this step in {MOST_ATTEMPTS} attempts");
+        Failure::new(FailureKind::Internal, "TOO_MANY_ATTEMPTS", message)
+    })
+}
+
+fn deadline_at(leased: &LeasedStep) -> Option<Timestamp> {
+    let minutes = leased.task.timeout_minutes?;
+    Some(
+        leased
+            .start_at
+            .plus(Duration::from_secs(60 * u64::from(minutes))),
+    )
+}
+
+fn time_is_up(leased: &LeasedStep) -> Failure {
+    let minutes = leased.task.timeout_minutes.unwrap_or_default();
+    let message = format!("the task did not end within its timeoutMinutes of {minutes}");
+    Failure::new(FailureKind::Transient, "TIMEOUT", message)
+}
+
+fn unreadable(leased: &LeasedStep, why: &str) -> Failure {
+    tracing::error!(run = %run_id(leased), why, "a task's state cannot be sealed or opened");
+    Failure::new(
+        FailureKind::Internal,
+        "BAD_STATE",
+        "the task's state cannot be read or kept",
+    )
+}
+
+fn done(outcome: Outcome) -> StepEnd {
+    StepEnd::Done {
+        status: outcome.status,
+        response: outcome.response,
+        error_code: None,
+        message: (outcome.status != Status::Success)
+            .then_some(outcome.summary)
+            .filter(|summary| !summary.is_empty()),
+    }
+}
+
+fn failed(failure: Failure) -> StepEnd {
+    StepEnd::Done {
+        status: Status::Error,
+        response: None,
+        error_code: Some(failure.code),
+        message: Some(failure.message),
+    }
+}
+
+fn run_id(leased: &LeasedStep) -> String {
+    format!("{}.{}", leased.job.id, leased.lease.run)
+}
+
+/// The delay, up to a tenth longer: by an amount that differs between runs and steps, so that tasks which began together
+/// do not all come back together.
+fn spread(delay: Duration, run: TaskRunId, step: u32) -> Duration {
+    let mixed =
+        (run.0.unsigned_abs() ^ (u64::from(step) << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let thousandths = u32::try_from(mixed >> 54).unwrap_or_default() % 100;
+    delay + delay * thousandths / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_spread_by_at_most_a_tenth() {
+        let delay = Duration::from_secs(10);
+        let all: Vec<_> = (1..1000)
+            .map(|run| spread(delay, TaskRunId(run), 3))
+            .collect();
+        assert!(
+            all.iter()
+                .all(|spread| (delay..delay + delay / 10).contains(spread))
+        );
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert!(different.len() > 90, "{}", different.len());
+    }
+}

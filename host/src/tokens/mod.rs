@@ -1,0 +1,348 @@
+//! Tokens: who calls, and the secrets that are used on a project's behalf.
+//!
+//! A token's secret is kept twice: as a keyed hash, by which a presented one is found, and sealed, for use in calls to
+//! components. Neither can be read without the master key. The state of tasks between their steps is sealed here too.
+//! Nothing in this room logs or prints a secret; the one that the first start makes is handed to the caller once.
+
+mod keys;
+mod seal;
+
+pub use keys::{KEY_FILE, KeyError, Keys};
+pub use seal::SealError;
+
+use crate::clock::{Clock, Random, RandomUnavailable};
+use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
+use crate::domain::orchestration::TokenReference;
+use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
+use hmac::{Hmac, KeyInit, Mac};
+use seal::Label;
+use sha2::Sha256;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Lengths that a secret may have; it is visible ASCII.
+pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+/// Letters and digits of a secret that is made up: 238 bits.
+const MADE_CHARACTERS: usize = 40;
+/// The file in the data directory that keeps the first start's master token.
+pub const MASTER_TOKEN_FILE: &str = "master-token";
+const KEY_CHECK: &[u8] = b"this opens under the right master key";
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+    #[error(transparent)]
+    File(#[from] KeyError),
+    #[error(
+        "the master key is not the one that this database was made with: set ORCHESTRATOR_MASTER_KEY, or put the \
+         database's own {KEY_FILE} back into the data directory"
+    )]
+    WrongKey,
+    #[error(
+        "{} must hold 16 to 256 visible ASCII characters: it is the master token of an unfinished first start; remove \
+         it to have a new one made", path.display()
+    )]
+    MalformedMasterToken { path: PathBuf },
+}
+
+/// The embedded token backend; cloning it is cheap.
+#[derive(Clone)]
+pub struct Tokens {
+    store: Store,
+    keys: Keys,
+    clock: Clock,
+    random: Random,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Tokens {
+    /// Proves that the keys are this database's.
+    ///
+    /// # Errors
+    /// [`TokenError::WrongKey`] where they are not.
+    pub async fn open(
+        store: Store,
+        keys: Keys,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, TokenError> {
+        let label = Label {
+            purpose: "key check",
+            owner: b"",
+        };
+        let mine = seal::seal(&keys, &random, label, KEY_CHECK)?;
+        let kept = store.keep_setting("key-check", mine).await?;
+        match seal::open(&keys, label, &kept) {
+            Ok(plain) if plain == KEY_CHECK => Ok(Self {
+                store,
+                keys,
+                clock,
+                random,
+            }),
+            _ => Err(TokenError::WrongKey),
+        }
+    }
+
+    /// The token whose secret this is; `None` for unknown, expired and disabled ones and for what cannot be a secret.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn authenticate(&self, presented: &str) -> Result<Option<Token>, TokenError> {
+        if !is_secret(presented) {
+            return Ok(None);
+        }
+        let token = self.store.find_token(&self.lookup(presented)).await?;
+        let now = self.clock.now();
+        let is_usable =
+            |token: &Token| !token.is_disabled && token.expires_at.is_none_or(|end| end > now);
+        Ok(token.filter(is_usable))
+    }
+
+    /// A token with a made-up secret, to be added for an orchestration: it goes with the last job that uses it.
+    ///
+    /// # Errors
+    /// Without random bytes nothing secret is made.
+    pub fn new_token(
+        &self,
+        description: String,
+        creator: Option<TokenReference>,
+    ) -> Result<NewToken, TokenError> {
+        let secret = self.random.text(MADE_CHARACTERS)?;
+        Ok(NewToken {
+            description,
+            secret: self.keep(&secret)?,
+            is_master: false,
+            creator,
+            is_made: true,
+        })
+    }
+
+    /// The secret of a token, for use in a call; `None` where the token is gone, disabled or expired.
+    ///
+    /// # Errors
+    /// Where the database does not answer, or the sealed secret is damaged.
+    pub async fn reveal(
+        &self,
+        project: ProjectId,
+        id: TokenId,
+    ) -> Result<Option<String>, TokenError> {
+        let found = self
+            .store
+            .read_usable_secret(project, id, self.clock.now())
+            .await?;
+        let Some(TokenSecret { lookup, sealed }) = found else {
+            return Ok(None);
+        };
+        let plain = seal::open(&self.keys, token_label(&lookup), &sealed)?;
+        String::from_utf8(plain)
+            .map(Some)
+            .map_err(|_| SealError::Unreadable.into())
+    }
+
+    /// Seals the state of a task between two steps.
+    ///
+    /// # Errors
+    /// Without random bytes nothing is sealed.
+    pub fn seal_state(&self, run: TaskRunId, state: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let owner = run.0.to_be_bytes();
+        Ok(seal::seal(
+            &self.keys,
+            &self.random,
+            state_label(&owner),
+            state,
+        )?)
+    }
+
+    /// Opens what [`Tokens::seal_state`] sealed for this run.
+    ///
+    /// # Errors
+    /// The state is damaged or another run's.
+    pub fn open_state(&self, run: TaskRunId, sealed: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let owner = run.0.to_be_bytes();
+        Ok(seal::open(&self.keys, state_label(&owner), sealed)?)
+    }
+
+    /// On an empty database, makes project 1 with its master token: the given one, else one that is made up and kept in
+    /// the data directory. Returns the made-up one, to be shown once.
+    ///
+    /// The file is written first: a start that dies in between finds it again, and no master token is ever lost.
+    ///
+    /// # Errors
+    /// Where the database does not answer or the file cannot be written.
+    pub async fn make_first_project(
+        &self,
+        given: Option<&str>,
+        data_dir: &Path,
+    ) -> Result<Option<String>, TokenError> {
+        if self.store.has_projects().await? {
+            return Ok(None);
+        }
+        let made = match given {
+            Some(_) => None,
+            None => Some(self.master_token_of_file(&data_dir.join(MASTER_TOKEN_FILE))?),
+        };
+        let secret = given.or(made.as_deref()).unwrap_or_default();
+        let master = NewToken {
+            description: "Master token".into(),
+            secret: self.keep(secret)?,
+            is_master: true,
+            creator: None,
+            is_made: false,
+        };
+        self.store
+            .create_project("Project 1".into(), master, self.clock.now())
+            .await?;
+        Ok(made)
+    }
+
+    fn master_token_of_file(&self, path: &Path) -> Result<String, TokenError> {
+        if let Some(text) = keys::read_private(path)? {
+            let secret = text.trim_end();
+            return if is_secret(secret) {
+                Ok(secret.to_owned())
+            } else {
+                Err(TokenError::MalformedMasterToken {
+                    path: path.to_owned(),
+                })
+            };
+        }
+        let secret = self.random.text(MADE_CHARACTERS)?;
+        keys::write_private(path, &format!("{secret}\n"))?;
+        Ok(secret)
+    }
+
+    fn keep(&self, secret: &str) -> Result<TokenSecret, SealError> {
+        let lookup = self.lookup(secret);
+        let sealed = seal::seal(
+            &self.keys,
+            &self.random,
+            token_label(&lookup),
+            secret.as_bytes(),
+        )?;
+        Ok(TokenSecret { lookup, sealed })
+    }
+
+    fn lookup(&self, secret: &str) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new(&self.keys.lookup.into());
+        mac.update(secret.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
+}
+
+/// Whether a text can be a token's secret at all.
+#[must_use]
+pub fn is_secret(text: &str) -> bool {
+    SECRET_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn token_label(lookup: &[u8]) -> Label<'_> {
+    Label {
+        purpose: "token",
+        owner: lookup,
+    }
+}
+
+fn state_label(run: &[u8; 8]) -> Label<'_> {
+    Label {
+        purpose: "state",
+        owner: run,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    const DAY: Timestamp = Timestamp(1_767_614_400_000_000);
+
+    async fn tokens(dir: &Path, seed: u64) -> Result<Tokens, TokenError> {
+        let random = Random::seeded(seed);
+        let store = Store::open(&Store::embedded_url(dir)).await?;
+        let keys = Keys::load(None, dir, &random)?;
+        Tokens::open(store, keys, Clock::manual(DAY), random).await
+    }
+
+    #[tokio::test]
+    async fn the_first_start_makes_a_master_token_and_later_ones_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = tokens(dir.path(), 1).await.unwrap();
+
+        let made = tokens
+            .make_first_project(None, dir.path())
+            .await
+            .unwrap()
+            .unwrap();
+        let again = tokens.make_first_project(None, dir.path()).await.unwrap();
+
+        assert_eq!(again, None);
+        let token = tokens.authenticate(&made).await.unwrap().unwrap();
+        assert!(token.is_master && token.can_manage_tokens);
+        let file = std::fs::read_to_string(dir.path().join(MASTER_TOKEN_FILE)).unwrap();
+        assert_eq!(file.trim_end(), made);
+        let revealed = tokens.reveal(token.project_id, token.id).await.unwrap();
+        assert_eq!(revealed.as_deref(), Some(made.as_str()));
+    }
+
+    #[tokio::test]
+    async fn the_token_of_an_unfinished_first_start_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        keys::write_private(
+            &dir.path().join(MASTER_TOKEN_FILE),
+            "left-by-the-last-start\n",
+        )
+        .unwrap();
+        let tokens = tokens(dir.path(), 1).await.unwrap();
+
+        let made = tokens.make_first_project(None, dir.path()).await.unwrap();
+
+        assert_eq!(made.as_deref(), Some("left-by-the-last-start"));
+    }
+
+    #[tokio::test]
+    async fn a_given_master_token_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = tokens(dir.path(), 1).await.unwrap();
+        let given = "given-master-token-1";
+
+        assert_eq!(
+            tokens
+                .make_first_project(Some(given), dir.path())
+                .await
+                .unwrap(),
+            None
+        );
+
+        assert!(tokens.authenticate(given).await.unwrap().is_some());
+        assert!(
+            tokens
+                .authenticate("given-master-token-2")
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(tokens.authenticate("short").await.unwrap().is_none());
+        assert!(!dir.path().join(MASTER_TOKEN_FILE).exists());
+    }
+
+    #[tokio::test]
+    async fn another_master_key_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        tokens(dir.path(), 1).await.unwrap();
+        std::fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
+
+        let refused = tokens(dir.path(), 2).await;
+
+        assert!(matches!(refused, Err(TokenError::WrongKey)), "{refused:?}");
+    }
+}

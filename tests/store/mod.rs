@@ -1,0 +1,7 @@
+//! The store's promises, on a real database.
+
+mod jobs;
+mod leases;
+mod notifications;
+mod orchestrations;
+mod schedule;

@@ -1,0 +1,172 @@
+//! A store of its own for each test, and short ways to fill it.
+
+use orchestrator::domain::ids::{OrchestrationId, ProjectId, TokenId};
+use orchestrator::domain::job::{Initiator, Job};
+use orchestrator::domain::notification::Notification;
+use orchestrator::domain::orchestration::Orchestration;
+use orchestrator::domain::task::Task;
+use orchestrator::domain::time::Timestamp;
+use orchestrator::store::{
+    Capacity, CreatedJob, LeasedStep, NewJob, NewOrchestration, NewToken, Store, TokenChoice,
+    TokenSecret,
+};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use tempfile::TempDir;
+
+/// 2026-01-05 12:00:00 UTC, a Monday.
+pub const NOON: Timestamp = Timestamp(1_767_614_400_000_000);
+
+pub fn seconds_after(start: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp(start.0 + seconds * 1_000_000)
+}
+
+/// Dropping it removes the database.
+pub struct TestStore {
+    pub store: Store,
+    pub project: ProjectId,
+    dir: TempDir,
+}
+
+impl TestStore {
+    /// With one project.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&Store::embedded_url(dir.path())).await.unwrap();
+        let project = store
+            .create_project("first".into(), token("master"), NOON)
+            .await
+            .unwrap();
+        Self {
+            store,
+            project,
+            dir,
+        }
+    }
+
+    pub async fn another_project(&self) -> ProjectId {
+        let token = token(&format!("master of another {}", rand_text()));
+        self.store
+            .create_project("another".into(), token, NOON)
+            .await
+            .unwrap()
+    }
+
+    /// The same database, opened once more: what a restart finds.
+    pub async fn reopen(&mut self) {
+        self.store.close().await;
+        self.store = Store::open(&Store::embedded_url(self.dir.path()))
+            .await
+            .unwrap();
+    }
+
+    /// An orchestration with these tasks, made at noon with a token of its own.
+    pub async fn orchestration(&self, tasks: Vec<Task>) -> Orchestration {
+        self.create(new_orchestration(self.project, tasks)).await
+    }
+
+    pub async fn create(&self, new: NewOrchestration) -> Orchestration {
+        let made = self.store.create_orchestration(new, NOON).await.unwrap();
+        made.expect("its token exists")
+    }
+
+    pub async fn job(&self, of: OrchestrationId, now: Timestamp) -> Job {
+        match self
+            .store
+            .create_job(new_job(self.project, of), now)
+            .await
+            .unwrap()
+        {
+            CreatedJob::Created(job) => *job,
+            other => panic!("no job: {other:?}"),
+        }
+    }
+
+    /// Claims as a host with many free workers.
+    pub async fn claim(
+        &self,
+        host: orchestrator::domain::ids::HostId,
+        now: Timestamp,
+    ) -> Vec<LeasedStep> {
+        let capacity = Capacity {
+            free: 100,
+            per_project: 100,
+            running: HashMap::new(),
+        };
+        self.store.claim_steps(host, capacity, now).await.unwrap()
+    }
+}
+
+fn rand_text() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+/// A token whose look-up value is its description.
+pub fn token(description: &str) -> NewToken {
+    NewToken {
+        description: description.into(),
+        secret: TokenSecret {
+            lookup: description.as_bytes().to_vec(),
+            sealed: b"sealed".to_vec(),
+        },
+        is_master: false,
+        creator: None,
+        is_made: true,
+    }
+}
+
+pub fn new_orchestration(project: ProjectId, tasks: Vec<Task>) -> NewOrchestration {
+    NewOrchestration {
+        project_id: project,
+        name: "Nightly".into(),
+        crontab_record: None,
+        active: true,
+        token: TokenChoice::Make(token(&format!("orchestration's {}", rand_text()))),
+        tasks,
+        notifications: Vec::new(),
+    }
+}
+
+pub fn new_job(project: ProjectId, orchestration: OrchestrationId) -> NewJob {
+    NewJob {
+        project_id: project,
+        orchestration_id: orchestration,
+        initialized_by: Initiator::Manually,
+        initiator: None,
+        notifications_emails: None,
+        tasks: None,
+        parent_run_id: None,
+    }
+}
+
+pub fn task(component: &str) -> Task {
+    Task {
+        id: String::new(),
+        component: Some(component.into()),
+        component_url: None,
+        action: None,
+        action_parameters: Map::new(),
+        continue_on_failure: false,
+        timeout_minutes: None,
+        active: true,
+        phase: None,
+    }
+}
+
+pub fn in_phase(phase: &str, component: &str) -> Task {
+    Task {
+        phase: Some(phase.into()),
+        ..task(component)
+    }
+}
+
+pub fn notification(channel: &str, parameters: Value) -> Notification {
+    let json = json!({"email": "ops@example.com", "channel": channel, "parameters": parameters});
+    serde_json::from_value(json).unwrap()
+}
+
+pub fn token_id(id: i64) -> TokenId {
+    TokenId(id)
+}
