@@ -1,5 +1,6 @@
 //! One binary, so that the host is linked once. Folders follow the rooms of `host/src`; `support` is the harness.
 
+mod api;
 mod domain;
 mod store;
 mod support;

@@ -2,6 +2,7 @@
 //!
 //! The rooms and the direction in which they may use one another are drawn in `ARCHITECTURE.md`.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod domain;

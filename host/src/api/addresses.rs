@@ -1,0 +1,159 @@
+//! Absolute addresses of what the API shows: from the configured public address, else from the request.
+
+use super::serve::Connection;
+use super::{ApiSettings, ApiState};
+use crate::domain::ids::{JobId, OrchestrationId, TokenId};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use std::convert::Infallible;
+
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+/// Longest name of a host with its port.
+const MOST_HOST_CHARACTERS: usize = 261;
+
+/// What every address of an answer starts with; no trailing slash.
+#[derive(Clone, Debug)]
+pub(super) struct Base(String);
+
+impl Base {
+    pub(super) fn orchestration(&self, id: OrchestrationId) -> String {
+        format!("{}/orchestrations/{id}", self.0)
+    }
+
+    pub(super) fn job(&self, id: JobId) -> String {
+        format!("{}/jobs/{id}", self.0)
+    }
+
+    pub(super) fn token(&self, id: TokenId) -> String {
+        format!("{}/v2/storage/tokens/{id}", self.0)
+    }
+}
+
+impl FromRequestParts<ApiState> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+        let connection = connection.map(|ConnectInfo(connection)| connection);
+        Ok(Self(base(
+            &state.settings,
+            &parts.uri,
+            &parts.headers,
+            connection,
+        )))
+    }
+}
+
+fn base(
+    settings: &ApiSettings,
+    uri: &Uri,
+    headers: &HeaderMap,
+    connection: Option<&Connection>,
+) -> String {
+    if let Some(url) = &settings.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let is_trusted = connection.is_some_and(|connection| {
+        let peer = connection.peer.ip().to_canonical();
+        settings
+            .trusted_proxies
+            .iter()
+            .any(|range| range.contains(&peer))
+    });
+    let forwarded = |name| last_value(headers, name).filter(|_| is_trusted);
+    let scheme = forwarded(FORWARDED_PROTO)
+        .filter(|proto| proto.eq_ignore_ascii_case("https"))
+        .map_or("http", |_| "https");
+    let host = forwarded(FORWARDED_HOST)
+        .or_else(|| uri.authority().map(|authority| authority.as_str()))
+        .or_else(|| headers.get(HOST)?.to_str().ok())
+        .filter(|host| is_host(host))
+        .map(str::to_owned)
+        // HTTP/1.0 knows no Host: the address that was connected to is all there is.
+        .or_else(|| Some(connection?.local?.to_string()));
+    format!("{scheme}://{}", host.as_deref().unwrap_or("localhost"))
+}
+
+/// The value that the nearest proxy added: those before it may come from the client.
+fn last_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    Some(value.rsplit(',').next().unwrap_or(value).trim())
+}
+
+fn is_host(text: &str) -> bool {
+    (1..=MOST_HOST_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn base_of(
+        public_url: Option<&str>,
+        peer: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> String {
+        let settings = ApiSettings {
+            public_url: public_url.map(str::to_owned),
+            trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
+            body_limit: 0,
+        };
+        let map = headers
+            .iter()
+            .map(|(name, value)| (name.parse().expect("name"), HeaderValue::from_static(value)))
+            .collect();
+        let connection = Connection {
+            peer: peer.parse().expect("address"),
+            local: Some("127.0.0.1:8080".parse().expect("address")),
+        };
+        base(
+            &settings,
+            &Uri::from_static("/jobs"),
+            &map,
+            Some(&connection),
+        )
+    }
+
+    #[test]
+    fn the_configured_address_wins() {
+        let headers = [("host", "other.example")];
+        assert_eq!(
+            base_of(Some("https://a.example/o/"), "10.0.0.1:9", &headers),
+            "https://a.example/o"
+        );
+    }
+
+    #[test]
+    fn forwarded_headers_count_from_trusted_proxies_only() {
+        let headers = [
+            ("host", "inner:8080"),
+            ("x-forwarded-host", "evil.example, outer.example"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(
+            base_of(None, "10.1.2.3:9", &headers),
+            "https://outer.example"
+        );
+        assert_eq!(
+            base_of(None, "[::ffff:10.1.2.3]:9", &headers),
+            "https://outer.example"
+        );
+        assert_eq!(base_of(None, "192.0.2.1:9", &headers), "http://inner:8080");
+    }
+
+    #[test]
+    fn without_a_usable_host_it_is_the_address_that_was_connected_to() {
+        assert_eq!(base_of(None, "192.0.2.1:9", &[]), "http://127.0.0.1:8080");
+        assert_eq!(
+            base_of(None, "192.0.2.1:9", &[("host", "a/b?c")]),
+            "http://127.0.0.1:8080"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Who calls: the header `X-StorageApi-Token`, and what its token may do.
+
+use super::{ApiError, ApiState};
+use crate::domain::ids::{ProjectId, TokenId};
+use crate::domain::job::InitiatorToken;
+use crate::domain::orchestration::TokenReference;
+use crate::store::Token;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
+
+/// The header that carries a token's secret.
+const TOKEN_HEADER: &str = "x-storageapi-token";
+/// Sent by browser clients, which cannot set their `User-Agent`.
+const OTHER_USER_AGENT: &str = "x-user-agent";
+/// Longest user agent that is kept, in characters.
+const MOST_USER_AGENT_CHARACTERS: usize = 1_000;
+
+/// A request's token, valid at the time of the request.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) token: Token,
+    /// The token's project: all that this caller may see.
+    pub(super) project: ProjectId,
+    user_agent: Option<String>,
+}
+
+impl Caller {
+    /// As the creator of other tokens.
+    pub(super) fn as_creator(&self) -> TokenReference {
+        TokenReference {
+            id: self.token.id,
+            description: self.token.description.clone(),
+        }
+    }
+
+    /// As the creator of a job.
+    pub(super) fn into_initiator(self) -> InitiatorToken {
+        InitiatorToken {
+            id: self.token.id,
+            description: self.token.description,
+            user_agent: self.user_agent,
+        }
+    }
+
+    /// Whether the caller may let an orchestration run with that token.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`]: it is another one, and the caller's manages no tokens.
+    pub(super) fn check_may_assign(&self, id: TokenId) -> Result<(), ApiError> {
+        if id == self.token.id || self.token.is_master || self.token.can_manage_tokens {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden(
+                "give an orchestration another token than itself",
+            ))
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let secret = presented_secret(&parts.headers).ok_or(ApiError::Unauthorized)?;
+        let token = state
+            .tokens
+            .authenticate(secret)
+            .await?
+            .ok_or(ApiError::Unauthorized)?;
+        Ok(Self {
+            project: token.project_id,
+            token,
+            user_agent: user_agent(&parts.headers),
+        })
+    }
+}
+
+/// The secret in the request's header, if it is one.
+pub(super) fn presented_secret(headers: &HeaderMap) -> Option<&str> {
+    let secret = headers.get(TOKEN_HEADER)?.to_str().ok()?.trim();
+    (!secret.is_empty()).then_some(secret)
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let value = headers
+        .get(USER_AGENT)
+        .or_else(|| headers.get(OTHER_USER_AGENT))?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    Some(text.chars().take(MOST_USER_AGENT_CHARACTERS).collect())
+}

@@ -1,0 +1,155 @@
+//! Request bodies: JSON, read as clients really send it.
+//!
+//! No `Content-Type` is needed, nor is the one that a bare `curl -d` sends held against it. An empty body is `{}`, and so
+//! is `[]` where an object is expected. A body over the limit is read to its end within reason, so that its sender gets
+//! to see the answer, but it is not kept.
+
+use super::{ApiError, ApiState};
+use crate::domain::faults::Fault;
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A body must be here after this time, or its connection is given up: a slow sender holds nothing for long.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How much of a body over the limit is still read, in multiples of the limit.
+const MOST_DISCARDED: usize = 8;
+
+/// A body that is a JSON object, or empty.
+#[derive(Debug)]
+pub(super) struct JsonObject(pub(super) Map<String, Value>);
+
+/// A body that is a JSON array.
+#[derive(Debug)]
+pub(super) struct JsonArray(pub(super) Vec<Value>);
+
+impl FromRequest<ApiState> for JsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        match read_json(request, state.settings.body_limit).await? {
+            None => Ok(Self(Map::new())),
+            Some(Value::Object(object)) => Ok(Self(object)),
+            Some(Value::Array(array)) if array.is_empty() => Ok(Self(Map::new())),
+            Some(_) => Err(wrong_shape("must be a JSON object")),
+        }
+    }
+}
+
+impl FromRequest<ApiState> for JsonArray {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        match read_json(request, state.settings.body_limit).await? {
+            Some(Value::Array(array)) => Ok(Self(array)),
+            _ => Err(wrong_shape("must be a JSON array")),
+        }
+    }
+}
+
+/// The fault of the body as a whole has an empty path.
+fn wrong_shape(message: &str) -> ApiError {
+    ApiError::Invalid(vec![Fault {
+        path: String::new(),
+        message: message.to_owned(),
+    }])
+}
+
+/// `None` where the body is empty.
+async fn read_json(request: Request, limit: usize) -> Result<Option<Value>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > limit as u64 && parts.headers.contains_key(EXPECT) {
+        return Err(ApiError::BodyTooLarge { limit });
+    }
+    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit))
+        .await
+        .map_err(|_| ApiError::BodyTimeout)??;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    check_is_json(&parts.headers)?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(ApiError::NotJson)
+}
+
+async fn read_bytes(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(ApiError::BodyUnreadable)?.into_data() else {
+            continue;
+        };
+        seen = seen.saturating_add(data.len());
+        if seen <= limit {
+            bytes.extend_from_slice(&data);
+        } else if seen > limit.saturating_mul(MOST_DISCARDED) {
+            break;
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if seen > limit {
+        Err(ApiError::BodyTooLarge { limit })
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn check_is_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let is_json = match headers.get(CONTENT_TYPE) {
+        None => true,
+        Some(value) => value.to_str().is_ok_and(names_json),
+    };
+    if is_plain && is_json {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType)
+    }
+}
+
+fn names_json(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence.is_empty()
+        || essence.ends_with("/json")
+        || essence.ends_with("+json")
+        || essence == "application/x-www-form-urlencoded"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_that_clients_send_json_with_are_taken_as_json() {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "text/json",
+            "application/merge-patch+json",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            assert!(names_json(json), "{json:?}");
+        }
+        for other in [
+            "text/plain",
+            "application/xml",
+            "multipart/form-data; boundary=json",
+        ] {
+            assert!(!names_json(other), "{other:?}");
+        }
+    }
+}

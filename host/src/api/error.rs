@@ -1,0 +1,250 @@
+//! What can go wrong with a request, and the one place where that becomes an answer.
+//!
+//! A handler returns an [`ApiError`]; its response carries the error itself to [`wrap_in_envelope`], which draws the
+//! `exceptionId`, logs the failure once and prints the envelope. A 4xx says all that its sender needs; a 5xx tells
+//! nothing of the inside, which is in the log under its id.
+
+use super::ApiState;
+use crate::domain::faults::Fault;
+use crate::domain::ids::JobId;
+use crate::domain::job::Status;
+use crate::store::StoreError;
+use crate::tokens::TokenError;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use serde::Serialize;
+use std::any::Any;
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// Why a request was not done. The text is the `message` of 4xx answers.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("The header X-StorageApi-Token must carry a valid token")]
+    Unauthorized,
+    /// Holds what may not be done.
+    #[error("This token may not {0}")]
+    Forbidden(&'static str),
+    /// What does not exist, and in the same words what is another project's.
+    #[error("There is nothing at this address")]
+    NotFound,
+    #[error("This address does not know that method")]
+    MethodNotAllowed,
+    #[error(
+        "The body must be JSON, declared as application/json or not at all, and not compressed"
+    )]
+    UnsupportedMediaType,
+    #[error("The body must not be larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("The body did not arrive in time")]
+    BodyTimeout,
+    #[error("The body broke off")]
+    BodyUnreadable(#[source] axum::Error),
+    #[error("The body is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// Every fault of the request; never empty.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<Fault>),
+    /// Tasks given for one run are not the orchestration's; says which.
+    #[error("{0}")]
+    TasksDiffer(String),
+    #[error("Job {job} is {}: only a waiting job can be cancelled", .status.as_str())]
+    JobNotWaiting { job: JobId, status: Status },
+    #[error("The orchestration is not active: it can be run by hand only")]
+    Inactive,
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("the tokens failed")]
+    Token(#[from] TokenError),
+    #[error("a handler panicked: {0}")]
+    Panicked(String),
+}
+
+fn summary(faults: &[Fault]) -> String {
+    match faults {
+        [fault] if fault.path.is_empty() => format!("The body {}", fault.message),
+        [fault] => format!("{}: {}", fault.path, fault.message),
+        _ => format!("The request has {} faults, listed in errors", faults.len()),
+    }
+}
+
+impl ApiError {
+    /// One fault at `path`.
+    pub(super) fn fault(path: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault {
+            path: path.to_owned(),
+            message: message.into(),
+        }])
+    }
+
+    /// Status and stable code.
+    fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE")
+            }
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT"),
+            Self::BodyUnreadable(_) => (StatusCode::BAD_REQUEST, "BODY_UNREADABLE"),
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, "INVALID_JSON"),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "VALIDATION"),
+            Self::TasksDiffer(_) => (StatusCode::BAD_REQUEST, "JOB_VALIDATION"),
+            Self::JobNotWaiting { .. } => (StatusCode::CONFLICT, "JOB_NOT_WAITING"),
+            Self::Inactive => (StatusCode::CONFLICT, "ORCHESTRATION_NOT_ACTIVE"),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
+            | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
+            }
+            Self::Store(_) | Self::Token(_) | Self::Panicked(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
+            }
+        }
+    }
+
+    /// What the caller is told.
+    fn message(&self) -> String {
+        match self.kind().0 {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "The service is not available at the moment, please try again".to_owned()
+            }
+            status if status.is_server_error() => {
+                "The request failed for a reason inside the service, which is in its log under the exceptionId"
+                    .to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        if let Self::Invalid(faults) = self {
+            faults
+        } else {
+            &[]
+        }
+    }
+
+    fn run_id(&self) -> Option<JobId> {
+        if let Self::JobNotWaiting { job, .. } = self {
+            Some(*job)
+        } else {
+            None
+        }
+    }
+
+    /// The error with all that caused it, for the log.
+    fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Hands the error on to [`wrap_in_envelope`].
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.kind().0.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    status: &'static str,
+    error: &'static str,
+    code: &'static str,
+    message: String,
+    exception_id: String,
+    run_id: Option<JobId>,
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+/// Turns every failure of the calls inside, their panics included, into the envelope, and logs it.
+pub(super) async fn wrap_in_envelope(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    // Nothing that outlives the handler is left half changed by its end: writes are transactions of the store.
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answer
+        .unwrap_or_else(|panic| ApiError::Panicked(panic_text(panic.as_ref())).into_response());
+    let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() else {
+        return response;
+    };
+    let (status, code) = error.kind();
+    let exception_id = new_exception_id(&state);
+    if status.is_server_error() {
+        tracing::error!(exception_id, %method, path, code, "request failed: {}", error.chain());
+    } else {
+        tracing::info!(exception_id, %method, path, code, "request refused: {}", error.chain());
+    }
+    fill(response, &error, exception_id)
+}
+
+/// The answer keeps the headers that it has, such as `Allow`.
+fn fill(mut response: Response, error: &ApiError, exception_id: String) -> Response {
+    let (status, code) = error.kind();
+    let is_ours = status.is_server_error();
+    let body = Json(Envelope {
+        status: if is_ours { "error" } else { "warning" },
+        error: if is_ours {
+            "Application error"
+        } else {
+            "User error"
+        },
+        code,
+        message: error.message(),
+        exception_id,
+        run_id: error.run_id(),
+        errors: error.faults(),
+    })
+    .into_response()
+    .into_body();
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    *response.body_mut() = Body::new(body);
+    response
+}
+
+/// Time alone where no random bytes are to be had: the answer must not fail for that.
+fn new_exception_id(state: &ApiState) -> String {
+    let text = state.random.text(20);
+    format!(
+        "orchestrator-{}",
+        text.unwrap_or_else(|_| state.clock.now().0.to_string())
+    )
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a text").to_owned()
+}
+
+#[cfg(test)]
+mod tests;

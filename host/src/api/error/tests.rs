@@ -1,0 +1,138 @@
+//! The table of errors and their answers.
+
+use super::*;
+use serde_json::{Value, json};
+
+async fn printed(error: ApiError) -> (u16, Option<String>, Value) {
+    let error = Arc::new(error);
+    let response = fill(error.kind().0.into_response(), &error, "id".into());
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .map(|value| value.to_str().expect("text").to_owned());
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 16)
+        .await
+        .expect("body");
+    (
+        status,
+        retry_after,
+        serde_json::from_slice(&bytes).expect("JSON"),
+    )
+}
+
+fn fault(path: &str) -> Fault {
+    Fault {
+        path: path.into(),
+        message: "is wrong".into(),
+    }
+}
+
+#[tokio::test]
+async fn each_error_has_its_status_and_code() {
+    let damaged = || StoreError::Damaged {
+        table: "jobs",
+        reason: "x".into(),
+    };
+    let not_json = serde_json::from_str::<Value>("{").expect_err("not JSON");
+    for (error, status, code) in [
+        (ApiError::Unauthorized, 401, "UNAUTHORIZED"),
+        (ApiError::Forbidden("do that"), 403, "FORBIDDEN"),
+        (ApiError::NotFound, 404, "NOT_FOUND"),
+        (ApiError::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),
+        (ApiError::BodyTimeout, 408, "BODY_TIMEOUT"),
+        (ApiError::BodyTooLarge { limit: 1 }, 413, "BODY_TOO_LARGE"),
+        (
+            ApiError::UnsupportedMediaType,
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+        ),
+        (
+            ApiError::BodyUnreadable(axum::Error::new("cut")),
+            400,
+            "BODY_UNREADABLE",
+        ),
+        (ApiError::NotJson(not_json), 400, "INVALID_JSON"),
+        (ApiError::Invalid(vec![fault("name")]), 400, "VALIDATION"),
+        (
+            ApiError::TasksDiffer("differs".into()),
+            400,
+            "JOB_VALIDATION",
+        ),
+        (
+            ApiError::JobNotWaiting {
+                job: JobId(7),
+                status: Status::Success,
+            },
+            409,
+            "JOB_NOT_WAITING",
+        ),
+        (ApiError::Inactive, 409, "ORCHESTRATION_NOT_ACTIVE"),
+        (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
+        (
+            ApiError::Token(TokenError::Store(StoreError::Closing)),
+            503,
+            "UNAVAILABLE",
+        ),
+        (ApiError::Store(damaged()), 500, "INTERNAL_ERROR"),
+        (
+            ApiError::Token(TokenError::Store(damaged())),
+            500,
+            "INTERNAL_ERROR",
+        ),
+        (ApiError::Panicked("ouch".into()), 500, "INTERNAL_ERROR"),
+    ] {
+        let name = format!("{error:?}");
+        let (printed_status, retry_after, body) = printed(error).await;
+        assert_eq!(
+            (printed_status, &body["code"]),
+            (status, &json!(code)),
+            "{name}"
+        );
+        let kind = if status < 500 {
+            ("warning", "User error")
+        } else {
+            ("error", "Application error")
+        };
+        assert_eq!(
+            (&body["status"], &body["error"]),
+            (&json!(kind.0), &json!(kind.1)),
+            "{name}"
+        );
+        assert_eq!(retry_after.is_some(), status == 503, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn several_faults_are_counted_in_the_message_and_listed() {
+    let (_, _, body) = printed(ApiError::Invalid(vec![
+        fault("name"),
+        fault("tasks[1].component"),
+    ]))
+    .await;
+    assert_eq!(
+        body,
+        json!({
+            "status": "warning", "error": "User error", "code": "VALIDATION",
+            "message": "The request has 2 faults, listed in errors", "exceptionId": "id", "runId": null,
+            "errors": [
+                {"path": "name", "message": "is wrong"},
+                {"path": "tasks[1].component", "message": "is wrong"},
+            ],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_failure_of_ours_tells_nothing_of_the_inside() {
+    let reason = "secret detail".to_owned();
+    let (_, _, body) = printed(ApiError::Store(StoreError::Damaged {
+        table: "jobs",
+        reason,
+    }))
+    .await;
+    assert!(
+        !body.to_string().contains("jobs") && !body.to_string().contains("secret"),
+        "{body}"
+    );
+}

@@ -1,0 +1,85 @@
+//! The jobs of an orchestration, and one job.
+
+use super::addresses::Base;
+use super::auth::Caller;
+use super::body::JsonObject;
+use super::paths::IdText;
+use super::read::{PageQuery, check, read_run};
+use super::runs::{RunRequest, make_job};
+use super::shapes::{print_job, print_jobs};
+use super::{ApiError, ApiState};
+use crate::domain::ids::{JobId, OrchestrationId};
+use crate::domain::job::Initiator;
+use crate::store::Cancelled;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+pub(super) async fn list_jobs(
+    State(state): State<ApiState>,
+    caller: Caller,
+    base: Base,
+    id: IdText,
+    page: PageQuery,
+) -> Result<Response, ApiError> {
+    let id = id.read(OrchestrationId::from_text)?;
+    let found = state
+        .store
+        .list_jobs(caller.project, id, page.limit, page.offset)
+        .await?;
+    let found = found.ok_or(ApiError::NotFound)?;
+    let total = [(TOTAL_COUNT, HeaderValue::from(found.total))];
+    Ok((total, print_jobs(&found.jobs, &base)).into_response())
+}
+
+pub(super) async fn create_job(
+    State(state): State<ApiState>,
+    run: RunRequest,
+    id: IdText,
+    JsonObject(body): JsonObject,
+) -> Result<Response, ApiError> {
+    let id = id.read(OrchestrationId::from_text)?;
+    let wishes = check(|faults| read_run(&body, faults))?;
+    make_job(
+        &state,
+        run,
+        id,
+        Initiator::Manually,
+        wishes,
+        StatusCode::CREATED,
+    )
+    .await
+}
+
+pub(super) async fn read_job(
+    State(state): State<ApiState>,
+    caller: Caller,
+    base: Base,
+    id: IdText,
+) -> Result<Response, ApiError> {
+    let id = id.read(JobId::from_text)?;
+    let job = state.store.read_job(caller.project, id).await?;
+    Ok(print_job(&job.ok_or(ApiError::NotFound)?, &base))
+}
+
+pub(super) async fn cancel_job(
+    State(state): State<ApiState>,
+    caller: Caller,
+    id: IdText,
+) -> Result<StatusCode, ApiError> {
+    let job = id.read(JobId::from_text)?;
+    match state
+        .store
+        .cancel_job(caller.project, job, state.clock.now())
+        .await?
+    {
+        Cancelled::Done => {
+            (state.wakes.poke_runner)();
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Cancelled::NotFound => Err(ApiError::NotFound),
+        Cancelled::NotWaiting(status) => Err(ApiError::JobNotWaiting { job, status }),
+    }
+}

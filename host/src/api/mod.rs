@@ -1,0 +1,80 @@
+//! The REST API: every call of the blueprint, `/run`, `/trigger` and the verification of tokens.
+//!
+//! A request is three hops: the URL table ([`router`]), a handler (one file per collection), the store. Handlers read
+//! the request (`read/`), make one store call and print its answer (`shapes`); no rule of the product and no SQL lives
+//! here. Whatever goes wrong becomes one [`ApiError`], which `error` alone turns into the envelope and logs.
+//!
+//! Invariants: a caller sees the rows of the token's own project only, and everything else answers like nothing at all;
+//! every answer that is not a success is in the envelope, that of a panicking handler included.
+//!
+//! Called by `app`, which hands in the store, the tokens, clock, randomness and settings.
+
+mod addresses;
+mod auth;
+mod body;
+mod cors;
+mod error;
+mod health;
+mod jobs;
+mod notifications;
+mod orchestrations;
+mod paths;
+mod read;
+mod router;
+mod runs;
+mod serve;
+mod shapes;
+mod tasks;
+mod tokens;
+
+pub use error::ApiError;
+pub use router::router;
+pub use serve::serve;
+
+use crate::clock::{Clock, Random};
+use crate::store::Store;
+use crate::tokens::Tokens;
+use ipnet::IpNet;
+use std::fmt;
+use std::sync::Arc;
+
+/// What handlers share. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    pub store: Store,
+    pub tokens: Tokens,
+    pub clock: Clock,
+    /// Draws the `exceptionId` of errors.
+    pub random: Random,
+    pub settings: Arc<ApiSettings>,
+    pub wakes: Wakes,
+}
+
+/// What the operator decided.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
+    /// API is served besides the root.
+    pub public_url: Option<String>,
+    /// Peers whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+}
+
+type Poke = Arc<dyn Fn() + Send + Sync>;
+
+/// Pokes for the loops whose work a request has just made. They only shorten a wait: the rows say what is to be done.
+#[derive(Clone)]
+pub struct Wakes {
+    /// Called after a job was created or cancelled.
+    pub poke_runner: Poke,
+    /// Called after an orchestration was saved or deleted.
+    pub poke_scheduler: Poke,
+}
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wakes")
+    }
+}

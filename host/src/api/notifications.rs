@@ -1,0 +1,58 @@
+//! `/orchestrations/{id}/notifications`: the whole list of subscriptions, read and replaced.
+
+use super::auth::Caller;
+use super::body::JsonArray;
+use super::paths::IdText;
+use super::read::{check, read_notifications};
+use super::{ApiError, ApiState};
+use crate::domain::ids::OrchestrationId;
+use crate::store::{OrchestrationChange, Updated};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+pub(super) async fn list_notifications(
+    State(state): State<ApiState>,
+    caller: Caller,
+    id: IdText,
+) -> Result<Response, ApiError> {
+    let id = id.read(OrchestrationId::from_text)?;
+    let orchestration = state.store.read_orchestration(caller.project, id).await?;
+    Ok(Json(
+        &orchestration
+            .ok_or(ApiError::NotFound)?
+            .revision
+            .notifications,
+    )
+    .into_response())
+}
+
+pub(super) async fn replace_notifications(
+    State(state): State<ApiState>,
+    caller: Caller,
+    id: IdText,
+    JsonArray(body): JsonArray,
+) -> Result<Response, ApiError> {
+    let id = id.read(OrchestrationId::from_text)?;
+    let notifications = check(|faults| read_notifications(&body, "", faults))?;
+    let change = OrchestrationChange {
+        notifications: Some(notifications),
+        ..OrchestrationChange::default()
+    };
+    match state
+        .store
+        .update_orchestration(caller.project, id, change, state.clock.now())
+        .await?
+    {
+        Updated::Done(orchestration) => {
+            (state.wakes.poke_scheduler)();
+            Ok((
+                StatusCode::ACCEPTED,
+                Json(&orchestration.revision.notifications),
+            )
+                .into_response())
+        }
+        Updated::NotFound | Updated::NoSuchToken => Err(ApiError::NotFound),
+    }
+}

@@ -1,0 +1,33 @@
+//! Readers of request bodies: JSON in, domain values out, and every fault of the body on the way.
+//!
+//! A reader goes on after a fault with a value of its own choice, which nobody gets to see: with any fault the request
+//! is refused as a whole. `null` means what an absent key means, unless a reader says otherwise; unknown keys are
+//! ignored.
+
+mod fields;
+mod jobs;
+mod notifications;
+mod orchestrations;
+mod pages;
+mod tasks;
+
+pub(super) use jobs::{RunBody, read_config, read_run};
+pub(super) use notifications::read_notifications;
+pub(super) use orchestrations::{read_create, read_update};
+pub(super) use pages::PageQuery;
+pub(super) use tasks::{TaskIds, read_tasks};
+
+use fields::Fields;
+
+use super::ApiError;
+use crate::domain::faults::Faults;
+
+/// Runs a reader over a whole body.
+///
+/// # Errors
+/// [`ApiError::Invalid`] with every fault that it met.
+pub(super) fn check<T>(read: impl FnOnce(&mut Faults) -> T) -> Result<T, ApiError> {
+    let mut faults = Faults::default();
+    let value = read(&mut faults);
+    faults.into_result(value).map_err(ApiError::Invalid)
+}

@@ -1,0 +1,163 @@
+//! Subscriptions and email addresses of a body.
+
+use super::Fields;
+use crate::domain::faults::Faults;
+use crate::domain::notification::{Channel, MOST_NOTIFICATIONS, Notification};
+use serde_json::{Map, Value};
+
+/// Longest email address, in characters (RFC 5321).
+const MOST_ADDRESS: usize = 254;
+/// Longest time to wait before a `waiting` mail, in minutes: a week.
+const MOST_TIMEOUT_MINUTES: u64 = 7 * 24 * 60;
+/// Largest tolerance of a `processing` mail, in percent: a hundredfold.
+const MOST_TOLERANCE_PERCENT: u64 = 10_000;
+
+/// Reads a list of subscriptions that stands at `path`.
+pub(in crate::api) fn read_notifications(
+    values: &[Value],
+    path: &str,
+    faults: &mut Faults,
+) -> Vec<Notification> {
+    if values.len() > MOST_NOTIFICATIONS {
+        faults.add(
+            path,
+            format!("must not have more than {MOST_NOTIFICATIONS} notifications"),
+        );
+        return Vec::new();
+    }
+    let mut notifications = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        let Some(object) = value.as_object() else {
+            faults.add(path, "must be an object");
+            continue;
+        };
+        notifications.extend(read_notification(object, &path, faults));
+    }
+    notifications
+}
+
+fn read_notification(
+    object: &Map<String, Value>,
+    path: &str,
+    faults: &mut Faults,
+) -> Option<Notification> {
+    let mut fields = Fields::new(object, path, faults);
+    if fields.get("email").is_none() {
+        fields.fault("email", "is required");
+    }
+    let email = fields.text("email", MOST_ADDRESS);
+    if email.is_some_and(|email| !is_email(email)) {
+        fields.fault("email", "must be an email address");
+    }
+    let channel = read_channel(&mut fields);
+    let mut parameters = fields.parameters("parameters");
+    if let Some(channel) = channel {
+        let path = fields.path_of("parameters");
+        check_parameters(channel, &mut parameters, &path, faults);
+    }
+    Some(Notification {
+        email: email?.to_owned(),
+        channel: channel?,
+        parameters,
+    })
+}
+
+fn read_channel(fields: &mut Fields<'_, '_>) -> Option<Channel> {
+    let channel = fields
+        .get("channel")
+        .and_then(Value::as_str)
+        .and_then(Channel::from_text);
+    if channel.is_none() {
+        let names = Channel::ALL.map(Channel::as_str).join(", ");
+        fields.fault("channel", format!("must be one of {names}"));
+    }
+    channel
+}
+
+/// What a channel does not know is kept as sent. A whole number that was sent as a float is kept as an integer.
+fn check_parameters(
+    channel: Channel,
+    parameters: &mut Map<String, Value>,
+    path: &str,
+    faults: &mut Faults,
+) {
+    let (key, range, unit) = match channel {
+        Channel::Error => return,
+        Channel::Waiting => ("timeout", 1..=MOST_TIMEOUT_MINUTES, "minutes"),
+        Channel::Processing => ("tolerance", 0..=MOST_TOLERANCE_PERCENT, "percent"),
+    };
+    if let Some(number) = Fields::new(parameters, path, faults).integer(key, range, unit) {
+        parameters.insert(key.to_owned(), number.into());
+    }
+}
+
+/// Reads the subscriptions under the key `notifications`; `None` where it is absent or `null`.
+pub(super) fn read_notifications_of(
+    body: &Map<String, Value>,
+    faults: &mut Faults,
+) -> Option<Vec<Notification>> {
+    let values = Fields::new(body, "", faults).array("notifications")?;
+    Some(read_notifications(values, "notifications", faults))
+}
+
+/// Reads the addresses under the key `notificationsEmails`; `None` where none are given.
+pub(super) fn read_emails_of(
+    body: &Map<String, Value>,
+    faults: &mut Faults,
+) -> Option<Vec<String>> {
+    const KEY: &str = "notificationsEmails";
+    let values = Fields::new(body, "", faults).array(KEY)?;
+    if values.len() > MOST_NOTIFICATIONS {
+        faults.add(
+            KEY,
+            format!("must not have more than {MOST_NOTIFICATIONS} addresses"),
+        );
+    }
+    let mut emails = Vec::with_capacity(values.len().min(MOST_NOTIFICATIONS));
+    for (at, value) in values.iter().enumerate().take(MOST_NOTIFICATIONS) {
+        match value.as_str().filter(|email| is_email(email)) {
+            Some(email) => emails.push(email.to_owned()),
+            None => faults.add(format!("{KEY}[{at}]"), "must be an email address"),
+        }
+    }
+    (!emails.is_empty()).then_some(emails)
+}
+
+/// Whether mail can be addressed to it: judged by the parser that sends it.
+fn is_email(text: &str) -> bool {
+    text.chars().count() <= MOST_ADDRESS
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace())
+        && text.parse::<lettre::Address>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_mail_cannot_go_to_are_refused() {
+        for good in [
+            "someone@somewhere.com",
+            "a.b+c@d.example",
+            "root@localhost",
+            "jan@žluť.cz",
+        ] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "",
+            "someone",
+            "@somewhere.com",
+            "someone@",
+            "a b@c.cz",
+            "a@b@c.cz",
+            "Someone <someone@somewhere.com>",
+            "a@b.cz, c@d.cz",
+            "a@b.cz\r\nBcc: c@d.cz",
+            "a@-b-.cz",
+        ] {
+            assert!(!is_email(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Orchestrations of a body: what a new one needs, and what may change of an old one.
+
+use super::Fields;
+use super::notifications::read_notifications_of;
+use super::tasks::{TaskIds, read_tasks_of};
+use crate::domain::crontab::Crontab;
+use crate::domain::faults::Faults;
+use crate::domain::ids::TokenId;
+use crate::domain::notification::Notification;
+use crate::domain::orchestration::MOST_NAME_CHARACTERS;
+use crate::domain::task::Task;
+use crate::store::OrchestrationChange;
+use serde_json::{Map, Value};
+
+/// A new orchestration, defaults filled in.
+#[derive(Debug)]
+pub(in crate::api) struct CreateBody {
+    pub(in crate::api) name: String,
+    pub(in crate::api) crontab_record: Option<String>,
+    pub(in crate::api) active: bool,
+    pub(in crate::api) token_id: Option<TokenId>,
+    pub(in crate::api) tasks: Vec<Task>,
+    pub(in crate::api) notifications: Vec<Notification>,
+}
+
+/// What is to change of an orchestration.
+pub(in crate::api) type UpdateBody = OrchestrationChange;
+
+pub(in crate::api) fn read_create(body: &Map<String, Value>, faults: &mut Faults) -> CreateBody {
+    let mut fields = Fields::new(body, "", faults);
+    if fields.get("name").is_none() {
+        fields.fault("name", "is required");
+    }
+    CreateBody {
+        name: read_name(&mut fields).unwrap_or_default(),
+        crontab_record: read_crontab(&mut fields),
+        active: fields.flag("active").unwrap_or(true),
+        token_id: fields.id("tokenId", TokenId::from_text),
+        notifications: read_notifications_of(body, faults).unwrap_or_default(),
+        tasks: read_tasks_of(body, TaskIds::Kept, faults).unwrap_or_default(),
+    }
+}
+
+/// Absent and `null` mean unchanged, but a `crontabRecord` of `null` clears the schedule.
+pub(in crate::api) fn read_update(body: &Map<String, Value>, faults: &mut Faults) -> UpdateBody {
+    let mut fields = Fields::new(body, "", faults);
+    OrchestrationChange {
+        name: read_name(&mut fields),
+        crontab_record: fields
+            .has("crontabRecord")
+            .then(|| read_crontab(&mut fields)),
+        active: fields.flag("active"),
+        token_id: fields.id("tokenId", TokenId::from_text),
+        notifications: read_notifications_of(body, faults),
+        tasks: read_tasks_of(body, TaskIds::Kept, faults),
+    }
+}
+
+fn read_name(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let name = fields.text("name", MOST_NAME_CHARACTERS)?;
+    if name.trim().is_empty() {
+        fields.fault("name", "must not be blank");
+    }
+    Some(name.to_owned())
+}
+
+/// Kept as sent, white space included.
+fn read_crontab(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let value = fields.get("crontabRecord")?;
+    let Some(text) = value.as_str() else {
+        fields.fault("crontabRecord", "must be a string or null");
+        return None;
+    };
+    if let Err(error) = Crontab::parse(text) {
+        fields.fault("crontabRecord", error.to_string());
+    }
+    Some(text.to_owned())
+}

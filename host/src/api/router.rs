@@ -1,0 +1,64 @@
+//! The URL table, and what surrounds every call.
+//!
+//! From the outside in: CORS, the error envelope (which also catches panics), the tidying of paths, the table. Paths are
+//! tidied before the table is asked, hence the outer router, which has no routes of its own.
+
+use super::{
+    ApiError, ApiState, cors, error, health, jobs, notifications, orchestrations, paths, runs,
+    tasks, tokens,
+};
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+/// The whole API as one service.
+pub fn router(state: ApiState) -> Router {
+    let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
+    Router::new()
+        .fallback_service(table().with_state(state.clone()))
+        .layer(from_fn_with_state(prefix, paths::tidy_path))
+        .layer(from_fn_with_state(state, error::wrap_in_envelope))
+        .layer(from_fn(cors::allow_browsers))
+}
+
+fn table() -> Router<ApiState> {
+    let notifications =
+        get(notifications::list_notifications).put(notifications::replace_notifications);
+    Router::new()
+        .route(
+            "/orchestrations",
+            get(orchestrations::list_orchestrations).post(orchestrations::create_orchestration),
+        )
+        .route(
+            "/orchestrations/{id}",
+            get(orchestrations::read_orchestration)
+                .put(orchestrations::update_orchestration)
+                .delete(orchestrations::delete_orchestration),
+        )
+        .route(
+            "/orchestrations/{id}/create-token",
+            post(orchestrations::refresh_token),
+        )
+        .route(
+            "/orchestrations/{id}/tasks",
+            get(tasks::list_tasks).put(tasks::replace_tasks),
+        )
+        .route("/orchestrations/{id}/notifications", notifications.clone())
+        // As the blueprint prints it.
+        .route("/orchestrations/{id}/nofitications", notifications)
+        .route(
+            "/orchestrations/{id}/jobs",
+            get(jobs::list_jobs).post(jobs::create_job),
+        )
+        .route(
+            "/orchestrations/{id}/trigger",
+            post(runs::trigger_orchestration),
+        )
+        .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
+        .route("/run", post(runs::run_orchestration))
+        .route("/v2/storage/tokens/verify", get(tokens::verify_token))
+        .route("/health/live", get(health::show_live))
+        .route("/health/ready", get(health::show_ready))
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+}

@@ -1,0 +1,31 @@
+//! What the API prints: one struct per answer, its keys in the order of the blueprint.
+//!
+//! Every key of an orchestration and of a job is always there, `null` where unset. Tasks and notifications print
+//! themselves (`domain`), because the database keeps them in the same form.
+
+mod jobs;
+mod orchestrations;
+mod tokens;
+
+pub(super) use jobs::{print_job, print_jobs};
+pub(super) use orchestrations::{print_orchestration, print_orchestrations};
+pub(super) use tokens::print_token;
+
+use crate::domain::ids::TokenId;
+use crate::domain::orchestration::TokenReference;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct TokenShape<'a> {
+    id: TokenId,
+    description: &'a str,
+}
+
+impl<'a> TokenShape<'a> {
+    fn of(token: &'a TokenReference) -> Self {
+        Self {
+            id: token.id,
+            description: &token.description,
+        }
+    }
+}

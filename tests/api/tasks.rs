@@ -1,0 +1,172 @@
+use super::{create, create_path};
+use crate::support::server::Server;
+use serde_json::{Value, json};
+
+fn ids(tasks: &Value) -> Vec<&str> {
+    tasks
+        .as_array()
+        .expect("array")
+        .iter()
+        .map(|task| task["id"].as_str().expect("id"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_task_shows_its_defaults_and_leaves_unset_keys_out() {
+    let server = Server::start().await;
+
+    let created = create(
+        &server.client(),
+        json!([{"component": "a"}, {"componentUrl": "https://b.cz/x", "action": "go"}]),
+    )
+    .await;
+
+    assert_eq!(
+        created["tasks"].to_string(),
+        json!([
+            {"id": "1", "component": "a", "actionParameters": {}, "continueOnFailure": false, "timeoutMinutes": null,
+             "active": true, "phase": null},
+            {"id": "2", "componentUrl": "https://b.cz/x", "action": "go", "actionParameters": {},
+             "continueOnFailure": false, "timeoutMinutes": null, "active": true, "phase": null},
+        ])
+        .to_string()
+    );
+}
+
+#[tokio::test]
+async fn clients_that_send_every_key_are_understood() {
+    let server = Server::start().await;
+    let task = json!({"id": null, "component": null, "componentUrl": "https://b.cz/x", "action": null,
+        "actionParameters": [], "continueOnFailure": null, "timeoutMinutes": null, "active": null, "phase": null});
+
+    let created = create(&server.client(), json!([task])).await;
+
+    assert_eq!(
+        created["tasks"],
+        json!([{"id": "1", "componentUrl": "https://b.cz/x", "actionParameters": {}, "continueOnFailure": false,
+            "timeoutMinutes": null, "active": true, "phase": null}])
+    );
+}
+
+#[tokio::test]
+async fn a_phase_is_kept_as_text() {
+    let server = Server::start().await;
+    let phases = [json!("10"), json!(10), json!(0), Value::Null, json!("test")];
+    let tasks: Vec<_> = phases
+        .iter()
+        .map(|phase| json!({"component": "a", "phase": phase}))
+        .collect();
+
+    let created = create(&server.client(), json!(tasks)).await;
+
+    let kept: Vec<_> = created["tasks"]
+        .as_array()
+        .expect("array")
+        .iter()
+        .map(|task| &task["phase"])
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            &json!("10"),
+            &json!("10"),
+            &json!("0"),
+            &Value::Null,
+            &json!("test")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn parameters_come_back_as_sent() {
+    let server = Server::start().await;
+    let parameters = json!({"z": [1, {"ž": null}], "a": {"b": 1.5, "text": "\u{0}"}, "": true});
+
+    let created = create(
+        &server.client(),
+        json!([{"component": "a", "actionParameters": parameters}]),
+    )
+    .await;
+
+    assert_eq!(
+        created["tasks"][0]["actionParameters"].to_string(),
+        parameters.to_string()
+    );
+}
+
+#[tokio::test]
+async fn an_action_of_several_segments_and_a_whole_float_are_fine() {
+    let server = Server::start().await;
+
+    let created = create(
+        &server.client(),
+        json!([{"component": "a", "action": "async/docker", "timeoutMinutes": 10.0}]),
+    )
+    .await;
+
+    assert_eq!(created["tasks"][0]["action"], "async/docker");
+    assert_eq!(created["tasks"][0]["timeoutMinutes"], 10);
+}
+
+#[tokio::test]
+async fn ids_that_a_client_sends_are_kept() {
+    let server = Server::start().await;
+    let client = server.client();
+    let path = create_path(
+        &client,
+        json!([{"id": "first_one-1", "component": "a"}, {"component": "b"}]),
+    )
+    .await;
+
+    let tasks = client.get(&format!("{path}/tasks")).await.expect(200);
+
+    assert_eq!(ids(&tasks), ["first_one-1", "1"]);
+}
+
+#[tokio::test]
+async fn tasks_that_are_put_without_ids_keep_those_of_their_equals() {
+    let server = Server::start().await;
+    let client = server.client();
+    let path = create_path(&client, json!([{"component": "a"}, {"component": "b"}])).await;
+
+    let put = client
+        .put(
+            &format!("{path}/tasks"),
+            json!([{"component": "c"}, {"component": "b"}]),
+        )
+        .await
+        .expect(202);
+
+    assert_eq!(ids(&put), ["3", "2"]);
+    assert_eq!(client.get(&format!("{path}/tasks")).await.expect(200), put);
+    assert_eq!(client.get(&path).await.expect(200)["tasks"], put);
+    assert_eq!(
+        client
+            .put(&format!("{path}/tasks"), json!([]))
+            .await
+            .expect(202),
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn faults_of_a_bare_list_have_paths_that_start_with_their_place() {
+    let server = Server::start().await;
+    let client = server.client();
+    let path = create_path(&client, json!([])).await;
+
+    let answer = client
+        .put(
+            &format!("{path}/tasks"),
+            json!([{"component": "a"}, {"componentUrl": "http://b.cz"}, 5]),
+        )
+        .await;
+
+    assert_eq!(answer.faults(), ["[1].componentUrl", "[2]"]);
+    for body in [json!({}), json!(null), json!("x")] {
+        assert_eq!(
+            client.put(&format!("{path}/tasks"), body).await.faults(),
+            [""]
+        );
+    }
+}

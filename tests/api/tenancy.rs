@@ -1,0 +1,84 @@
+//! What is another project's does not exist.
+
+use super::create;
+use crate::support::server::Server;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn without_id(mut answer: Value) -> Value {
+    answer["exceptionId"] = Value::Null;
+    answer
+}
+
+#[tokio::test]
+async fn another_projects_rows_answer_like_rows_that_never_were() {
+    let server = Server::start().await;
+    create(&server.client(), json!([{"component": "a"}])).await;
+    server
+        .client()
+        .post("/orchestrations/1/jobs", json!({}))
+        .await
+        .expect(201);
+    let other = server.add_project("Other", "other-project-token").await;
+
+    for (method, path, body) in [
+        (Method::GET, "/orchestrations/{}", ""),
+        (Method::PUT, "/orchestrations/{}", "{}"),
+        (Method::DELETE, "/orchestrations/{}", ""),
+        (Method::POST, "/orchestrations/{}/create-token", ""),
+        (Method::GET, "/orchestrations/{}/tasks", ""),
+        (Method::PUT, "/orchestrations/{}/tasks", "[]"),
+        (Method::GET, "/orchestrations/{}/notifications", ""),
+        (Method::PUT, "/orchestrations/{}/notifications", "[]"),
+        (Method::GET, "/orchestrations/{}/nofitications", ""),
+        (Method::GET, "/orchestrations/{}/jobs", ""),
+        (Method::POST, "/orchestrations/{}/jobs", "{}"),
+        (Method::POST, "/orchestrations/{}/jobs", r#"{"tasks": []}"#),
+        (Method::POST, "/orchestrations/{}/trigger", ""),
+        (Method::POST, "/run", r#"{"config": {}}"#),
+        (Method::GET, "/jobs/{}", ""),
+        (Method::DELETE, "/jobs/{}", ""),
+    ] {
+        let ask = async |id: &str| {
+            let request = other
+                .request(method.clone(), &path.replace("{}", id))
+                .body(body.replace("{}}", &format!("{id}}}")));
+            without_id(other.send(request).await.expect(404))
+        };
+        assert_eq!(ask("1").await, ask("999").await, "{method} {path}");
+    }
+    assert_eq!(other.get("/orchestrations").await.expect(200), json!([]));
+    let job = server.client().get("/jobs/1").await.expect(200);
+    assert_eq!(job["status"], "waiting");
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_not_found() {
+    let server = Server::start().await;
+    create(&server.client(), json!([])).await;
+    for id in [
+        "0",
+        "-1",
+        "+1",
+        "1.0",
+        "01x",
+        "abc",
+        "99999999999999999999",
+        "%00",
+        "%ff",
+        "1%2f2",
+        "1%20",
+    ] {
+        for path in [
+            format!("/orchestrations/{id}"),
+            format!("/jobs/{id}"),
+            format!("/orchestrations/{id}/jobs"),
+        ] {
+            assert_eq!(
+                server.client().get(&path).await.refusal(404),
+                "NOT_FOUND",
+                "{path}"
+            );
+        }
+    }
+}
