@@ -31,7 +31,12 @@ pub struct Settings {
     #[arg(long, env = "ORCHESTRATOR_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Database [default: sqlite://<data-dir>/orchestrator.sqlite]
-    #[arg(long, env = "ORCHESTRATOR_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database_url: Option<String>,
     /// Address under which clients reach this server, with its path if it has one [default: as each request says]
     #[arg(long, env = "ORCHESTRATOR_PUBLIC_URL", value_name = "URL")]
@@ -40,21 +45,36 @@ pub struct Settings {
     #[arg(long, env = "ORCHESTRATOR_COMPONENTS_URL", value_name = "URL")]
     pub components_url: Option<String>,
     /// Mail server, smtp:// or smtps://, with user:password@ if it wants them [default: none, mail goes to the log]
-    #[arg(long, env = "ORCHESTRATOR_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_SMTP_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub smtp_url: Option<String>,
     /// Sender of mail [default: orchestrator@localhost]
     #[arg(long, env = "ORCHESTRATOR_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<String>,
     /// Address ranges or hosts that plugins may call although they are private, such as 127.0.0.1/32; repeatable or
     /// comma-separated [default: none]
-    #[arg(long, env = "ORCHESTRATOR_OUTBOUND_ALLOW", value_name = "RANGE|HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_OUTBOUND_ALLOW",
+        value_name = "RANGE|HOST",
+        value_delimiter = ','
+    )]
     pub outbound_allow: Vec<String>,
     /// PEM file with an authority to trust in plugins' calls, beside the public ones [default: none]
     #[arg(long, env = "ORCHESTRATOR_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// Address ranges of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed; repeatable or
     /// comma-separated [default: none]
-    #[arg(long, env = "ORCHESTRATOR_TRUSTED_PROXIES", value_name = "RANGE", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_TRUSTED_PROXIES",
+        value_name = "RANGE",
+        value_delimiter = ','
+    )]
     pub trusted_proxies: Vec<String>,
     /// Most task steps that run at once, 1 to 1024 [default: 64]
     #[arg(long, env = "ORCHESTRATOR_WORKERS", value_name = "N")]
@@ -108,6 +128,12 @@ pub struct Config {
     pub master_token: Option<String>,
 }
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
@@ -127,7 +153,10 @@ pub struct ConfigError {
 }
 
 fn wrong(setting: &'static str, why: impl Into<String>) -> ConfigError {
-    ConfigError { setting, why: why.into() }
+    ConfigError {
+        setting,
+        why: why.into(),
+    }
 }
 
 impl Settings {
@@ -139,10 +168,12 @@ impl Settings {
         self.master_key = environment("ORCHESTRATOR_MASTER_KEY");
         self.master_token = environment("ORCHESTRATOR_MASTER_TOKEN");
         if let Some(path) = self.config.clone() {
-            let text = fs::read_to_string(&path)
-                .map_err(|error| wrong("config", format!("cannot read {}: {error}", path.display())))?;
-            let file: Self = toml::from_str(&text)
-                .map_err(|error| wrong("config", format!("{} is wrong: {error}", path.display())))?;
+            let text = fs::read_to_string(&path).map_err(|error| {
+                wrong("config", format!("cannot read {}: {error}", path.display()))
+            })?;
+            let file: Self = toml::from_str(&text).map_err(|error| {
+                wrong("config", format!("{} is wrong: {error}", path.display()))
+            })?;
             self = self.or(file);
         }
         self.check()
@@ -178,7 +209,10 @@ impl Settings {
     fn check(self) -> Result<Config, ConfigError> {
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
         let listen = listen.parse().map_err(|_| {
-            wrong("listen", format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"))
+            wrong(
+                "listen",
+                format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"),
+            )
         })?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database_url = match self.database_url {
@@ -190,9 +224,13 @@ impl Settings {
                 return Err(wrong("database-url", why));
             }
         };
-        let components_url = self.components_url.as_deref().unwrap_or("https://syrup.keboola.com");
+        let components_url = self
+            .components_url
+            .as_deref()
+            .unwrap_or("https://syrup.keboola.com");
         let defaults = StepLimits::default();
-        let seconds = |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
+        let seconds =
+            |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
         let cpu = within("step-cpu-seconds", self.step_cpu_seconds, 1..=3_600)?;
         let wall = within("step-wall-seconds", self.step_wall_seconds, 1..=86_400)?;
         let memory = within("step-memory-mib", self.step_memory_mib, 1..=1_024)?;
@@ -216,9 +254,13 @@ impl Settings {
             outbound_ca_pem: self.outbound_ca.as_deref().map(authority).transpose()?,
             trusted_proxies: networks("trusted-proxies", &self.trusted_proxies)?,
             workers: size(within("workers", self.workers, 1..=1_024)?.unwrap_or(64)),
-            project_workers: size(within("project-workers", self.project_workers, 1..=1_024)?.unwrap_or(32)),
+            project_workers: size(
+                within("project-workers", self.project_workers, 1..=1_024)?.unwrap_or(32),
+            ),
             step_limits,
-            body_limit_bytes: size(within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024)) << 10,
+            body_limit_bytes: size(
+                within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024),
+            ) << 10,
             log: log(self.log.as_deref())?,
             master_key: self.master_key,
             master_token: master_token(self.master_token)?,
@@ -227,7 +269,10 @@ impl Settings {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one reader of the environment"
+)]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -258,8 +303,11 @@ fn base_address(
 ) -> Result<String, ConfigError> {
     let schemes_named = schemes.join(":// or ");
     let refused = |why: &str| wrong(setting, format!("{why}, not {text:?}"));
-    let url = Url::parse(text)
-        .map_err(|_| refused(&format!("must be an address that starts with {schemes_named}://")))?;
+    let url = Url::parse(text).map_err(|_| {
+        refused(&format!(
+            "must be an address that starts with {schemes_named}://"
+        ))
+    })?;
     if !schemes.contains(&url.scheme()) {
         return Err(refused(&format!("must start with {schemes_named}://")));
     }
@@ -272,17 +320,28 @@ fn base_address(
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-fn mail(smtp_url: Option<String>, from: Option<String>) -> Result<Option<MailSettings>, ConfigError> {
+fn mail(
+    smtp_url: Option<String>,
+    from: Option<String>,
+) -> Result<Option<MailSettings>, ConfigError> {
     let from = from.unwrap_or_else(|| "orchestrator@localhost".into());
     if let Err(error) = lettre::message::Mailbox::from_str(&from) {
-        return Err(wrong("mail-from", format!("must be a mail address: {error}")));
+        return Err(wrong(
+            "mail-from",
+            format!("must be a mail address: {error}"),
+        ));
     }
     let Some(smtp_url) = smtp_url else {
         return Ok(None);
     };
-    let scheme = Url::parse(&smtp_url).ok().map(|url| url.scheme().to_owned());
+    let scheme = Url::parse(&smtp_url)
+        .ok()
+        .map(|url| url.scheme().to_owned());
     if !matches!(scheme.as_deref(), Some("smtp" | "smtps")) {
-        return Err(wrong("smtp-url", "must be an address that starts with smtp:// or smtps://"));
+        return Err(wrong(
+            "smtp-url",
+            "must be an address that starts with smtp:// or smtps://",
+        ));
     }
     Ok(Some(MailSettings { smtp_url, from }))
 }
@@ -291,9 +350,15 @@ fn list<T: FromStr>(setting: &'static str, texts: &[String]) -> Result<Vec<T>, C
 where
     T::Err: fmt::Display,
 {
-    let given = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let given = texts
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty());
     given
-        .map(|text| text.parse().map_err(|error| wrong(setting, format!("holds {text:?}: {error}"))))
+        .map(|text| {
+            text.parse()
+                .map_err(|error| wrong(setting, format!("holds {text:?}: {error}")))
+        })
         .collect()
 }
 
@@ -310,12 +375,19 @@ fn networks(setting: &'static str, texts: &[String]) -> Result<Vec<IpNet>, Confi
 }
 
 fn authority(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let pem = fs::read(path)
-        .map_err(|error| wrong("outbound-ca", format!("cannot be read at {}: {error}", path.display())))?;
+    let pem = fs::read(path).map_err(|error| {
+        wrong(
+            "outbound-ca",
+            format!("cannot be read at {}: {error}", path.display()),
+        )
+    })?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).map(|list| list.len());
     match certificates {
         Ok(1..) => Ok(pem),
-        _ => Err(wrong("outbound-ca", format!("must be a PEM file with a certificate: {}", path.display()))),
+        _ => Err(wrong(
+            "outbound-ca",
+            format!("must be a PEM file with a certificate: {}", path.display()),
+        )),
     }
 }
 
@@ -323,7 +395,10 @@ fn log(filter: Option<&str>) -> Result<String, ConfigError> {
     let filter = filter.unwrap_or("info");
     match tracing_subscriber::EnvFilter::try_new(filter) {
         Ok(_) => Ok(filter.to_owned()),
-        Err(error) => Err(wrong("log", format!("must be a level or a filter: {error}"))),
+        Err(error) => Err(wrong(
+            "log",
+            format!("must be a level or a filter: {error}"),
+        )),
     }
 }
 
@@ -364,8 +439,13 @@ mod tests {
 
     #[test]
     fn what_a_flag_says_counts_before_the_file() {
-        let file: Settings = toml::from_str("workers = 5\nlisten = \"0.0.0.0:1\"\noutbound-allow = [\"127.0.0.1\"]").unwrap();
-        let flags = Settings { workers: Some(7), ..given() };
+        let file: Settings =
+            toml::from_str("workers = 5\nlisten = \"0.0.0.0:1\"\noutbound-allow = [\"127.0.0.1\"]")
+                .unwrap();
+        let flags = Settings {
+            workers: Some(7),
+            ..given()
+        };
         let config = flags.or(file).check().unwrap();
         assert_eq!((config.workers, config.listen.port()), (7, 1));
         assert_eq!(config.outbound_allow.len(), 1);
@@ -375,22 +455,68 @@ mod tests {
     fn a_wrong_value_is_refused_by_the_name_of_its_setting() {
         let text = |text: &str| Some(text.to_owned());
         let refusals = [
-            refusal(Settings { listen: text("8080"), ..given() }),
-            refusal(Settings { workers: Some(0), ..given() }),
-            refusal(Settings { public_url: text("ftp://x"), ..given() }),
-            refusal(Settings { components_url: text("http://x"), ..given() }),
-            refusal(Settings { smtp_url: text("mail.example.com"), ..given() }),
-            refusal(Settings { mail_from: text("nobody"), ..given() }),
-            refusal(Settings { outbound_allow: vec!["127.0.0.1/99".into()], ..given() }),
-            refusal(Settings { outbound_ca: Some("/no/such/file".into()), ..given() }),
-            refusal(Settings { trusted_proxies: vec!["proxy".into()], ..given() }),
-            refusal(Settings { database_url: text("mysql://x"), ..given() }),
-            refusal(Settings { log: text("a=b=c"), ..given() }),
-            refusal(Settings { master_token: text("short"), ..given() }),
+            refusal(Settings {
+                listen: text("8080"),
+                ..given()
+            }),
+            refusal(Settings {
+                workers: Some(0),
+                ..given()
+            }),
+            refusal(Settings {
+                public_url: text("ftp://x"),
+                ..given()
+            }),
+            refusal(Settings {
+                components_url: text("http://x"),
+                ..given()
+            }),
+            refusal(Settings {
+                smtp_url: text("mail.example.com"),
+                ..given()
+            }),
+            refusal(Settings {
+                mail_from: text("nobody"),
+                ..given()
+            }),
+            refusal(Settings {
+                outbound_allow: vec!["127.0.0.1/99".into()],
+                ..given()
+            }),
+            refusal(Settings {
+                outbound_ca: Some("/no/such/file".into()),
+                ..given()
+            }),
+            refusal(Settings {
+                trusted_proxies: vec!["proxy".into()],
+                ..given()
+            }),
+            refusal(Settings {
+                database_url: text("mysql://x"),
+                ..given()
+            }),
+            refusal(Settings {
+                log: text("a=b=c"),
+                ..given()
+            }),
+            refusal(Settings {
+                master_token: text("short"),
+                ..given()
+            }),
         ];
         let names = [
-            "listen", "workers", "public-url", "components-url", "smtp-url", "mail-from", "outbound-allow",
-            "outbound-ca", "trusted-proxies", "database-url", "log", "master-token",
+            "listen",
+            "workers",
+            "public-url",
+            "components-url",
+            "smtp-url",
+            "mail-from",
+            "outbound-allow",
+            "outbound-ca",
+            "trusted-proxies",
+            "database-url",
+            "log",
+            "master-token",
         ];
         for (refusal, name) in refusals.iter().zip(names) {
             assert!(refusal.starts_with(name), "{refusal}");
@@ -399,8 +525,14 @@ mod tests {
 
     #[test]
     fn a_file_with_an_unknown_setting_is_refused() {
-        let error = toml::from_str::<Settings>("wokers = 5").err().unwrap().to_string();
-        assert!(error.contains("wokers") && error.contains("workers"), "{error}");
+        let error = toml::from_str::<Settings>("wokers = 5")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("wokers") && error.contains("workers"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -410,6 +542,9 @@ mod tests {
             ..given()
         };
         let config = settings.check().unwrap();
-        assert_eq!(config.public_url.as_deref(), Some("https://example.com/orchestrator"));
+        assert_eq!(
+            config.public_url.as_deref(),
+            Some("https://example.com/orchestrator")
+        );
     }
 }
