@@ -34,8 +34,8 @@ pub use serve::serve;
 use crate::clock::{Clock, Random};
 use crate::store::Store;
 use crate::tokens::Tokens;
+use crate::wake::Wake;
 use ipnet::IpNet;
-use std::fmt;
 use std::sync::Arc;
 
 /// What handlers share. Cloning it is cheap.
@@ -62,19 +62,11 @@ pub struct ApiSettings {
     pub body_limit: usize,
 }
 
-type Poke = Arc<dyn Fn() + Send + Sync>;
-
-/// Pokes for the loops whose work a request has just made. They only shorten a wait: the rows say what is to be done.
-#[derive(Clone)]
+/// Wakes of the loops whose work a request has just made. They only shorten a wait: the rows say what is to be done.
+#[derive(Clone, Debug, Default)]
 pub struct Wakes {
-    /// Called after a job was created or cancelled.
-    pub poke_runner: Poke,
-    /// Called after an orchestration was saved or deleted.
-    pub poke_scheduler: Poke,
-}
-
-impl fmt::Debug for Wakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wakes")
-    }
+    /// Poked after a job was created or cancelled.
+    pub runner: Wake,
+    /// Poked after an orchestration was saved or deleted.
+    pub scheduler: Wake,
 }
