@@ -3,8 +3,10 @@
 //! The rooms and the direction in which they may use one another are drawn in `ARCHITECTURE.md`.
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod lease;
 pub mod notifier;

@@ -32,7 +32,7 @@ async fn jobs_are_listed_newest_first_page_by_page() {
             "{query}"
         );
     }
-    assert!(was_poked(&server.wakes.runner));
+    assert!(was_poked(&server.runner));
 }
 
 #[tokio::test]

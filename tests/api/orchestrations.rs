@@ -22,7 +22,7 @@ async fn a_name_is_all_that_a_new_orchestration_needs() {
             "lastExecutedJob": null, "notifications": [], "tasks": [],
         })
     );
-    assert!(was_poked(&server.wakes.scheduler));
+    assert!(was_poked(&server.scheduler));
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_deleted_orchestration_is_gone_and_its_waiting_jobs_are_cancelled_but_
         .await
         .expect(201);
 
-    assert!(was_poked(&server.wakes.runner));
+    assert!(was_poked(&server.runner));
 
     client.delete("/orchestrations/1").await.expect(204);
 
@@ -234,7 +234,7 @@ async fn a_deleted_orchestration_is_gone_and_its_waiting_jobs_are_cancelled_but_
         .await
         .expect(200);
     assert_eq!(job["status"], "cancelled");
-    assert!(was_poked(&server.wakes.runner));
+    assert!(was_poked(&server.runner));
 }
 
 #[tokio::test]

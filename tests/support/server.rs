@@ -4,7 +4,7 @@
 
 use super::client::Client;
 use futures_util::FutureExt;
-use orchestrator::api::{ApiSettings, ApiState, Wakes, router, serve};
+use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
@@ -35,7 +35,8 @@ pub struct Server {
     pub store: Store,
     pub tokens: Tokens,
     pub clock: Clock,
-    pub wakes: Wakes,
+    pub runner: Wake,
+    pub scheduler: Wake,
     listening: JoinHandle<()>,
     dir: TempDir,
 }
@@ -61,28 +62,27 @@ impl Server {
             .make_first_project(Some(MASTER), dir.path())
             .await
             .expect("first project");
-        let wakes = Wakes::default();
+        let runner = Wake::default();
+        let scheduler = Wake::default();
         let state = ApiState {
             store: store.clone(),
             tokens: tokens.clone(),
             clock: clock.clone(),
             random: Random::seeded(2),
             settings: Arc::new(settings),
-            wakes: wakes.clone(),
+            runner: runner.clone(),
+            scheduler: scheduler.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let listening = tokio::spawn(async move {
-            serve(listener, router(state), std::future::pending())
-                .await
-                .expect("served");
-        });
+        let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
         Self {
             address,
             store,
             tokens,
             clock,
-            wakes,
+            runner,
+            scheduler,
             listening,
             dir,
         }

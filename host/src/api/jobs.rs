@@ -76,7 +76,7 @@ pub(super) async fn cancel_job(
         .await?
     {
         Cancelled::Done => {
-            state.wakes.runner.poke();
+            state.runner.poke();
             Ok(StatusCode::NO_CONTENT)
         }
         Cancelled::NotFound => Err(ApiError::NotFound),

@@ -47,7 +47,10 @@ pub struct ApiState {
     /// Draws the `exceptionId` of errors.
     pub random: Random,
     pub settings: Arc<ApiSettings>,
-    pub wakes: Wakes,
+    /// Poked after a job was created or cancelled.
+    pub runner: Wake,
+    /// Poked after an orchestration was saved or deleted.
+    pub scheduler: Wake,
 }
 
 /// What the operator decided.
@@ -60,13 +63,4 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,
-}
-
-/// Wakes of the loops whose work a request has just made. They only shorten a wait: the rows say what is to be done.
-#[derive(Clone, Debug, Default)]
-pub struct Wakes {
-    /// Poked after a job was created or cancelled.
-    pub runner: Wake,
-    /// Poked after an orchestration was saved or deleted.
-    pub scheduler: Wake,
 }

@@ -46,7 +46,7 @@ pub(super) async fn replace_notifications(
         .await?
     {
         Updated::Done(orchestration) => {
-            state.wakes.scheduler.poke();
+            state.scheduler.poke();
             Ok((
                 StatusCode::ACCEPTED,
                 Json(&orchestration.revision.notifications),

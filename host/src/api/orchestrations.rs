@@ -64,7 +64,7 @@ pub(super) async fn create_orchestration(
         .create_orchestration(new, state.clock.now())
         .await?;
     let created = created.ok_or_else(|| no_such_token(body.token_id))?;
-    state.wakes.scheduler.poke();
+    state.scheduler.poke();
     Ok((StatusCode::CREATED, print_orchestration(&created, &base)).into_response())
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn update_orchestration(
         .await?;
     match updated {
         Updated::Done(orchestration) => {
-            state.wakes.scheduler.poke();
+            state.scheduler.poke();
             Ok(print_orchestration(&orchestration, &base))
         }
         Updated::NotFound => Err(ApiError::NotFound),
@@ -109,8 +109,8 @@ pub(super) async fn delete_orchestration(
     {
         return Err(ApiError::NotFound);
     }
-    state.wakes.scheduler.poke();
-    state.wakes.runner.poke();
+    state.scheduler.poke();
+    state.runner.poke();
     Ok(StatusCode::NO_CONTENT)
 }
 

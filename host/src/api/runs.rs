@@ -112,7 +112,7 @@ pub(super) async fn make_job(
     };
     match state.store.create_job(new, state.clock.now()).await? {
         CreatedJob::Created(job) => {
-            state.wakes.runner.poke();
+            state.runner.poke();
             Ok((status, print_job(&job, &run.base)).into_response())
         }
         CreatedJob::NotFound => Err(ApiError::NotFound),

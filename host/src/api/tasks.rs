@@ -40,7 +40,7 @@ pub(super) async fn replace_tasks(
         .await?
     {
         Updated::Done(orchestration) => {
-            state.wakes.scheduler.poke();
+            state.scheduler.poke();
             Ok((StatusCode::ACCEPTED, Json(&orchestration.revision.tasks)).into_response())
         }
         Updated::NotFound | Updated::NoSuchToken => Err(ApiError::NotFound),

@@ -1,0 +1,316 @@
+//! The only wiring: configuration → store → tokens → plugins → loops → listener, and the orderly stop.
+//!
+//! On a stop the listener takes no more requests, loops begin nothing new and let running steps end; what is then still
+//! in hand is given back, so that the next start goes on with it at once.
+
+use crate::api::{self, ApiSettings, ApiState};
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::lease::HostLease;
+use crate::notifier::decide::AlarmRaiser;
+use crate::notifier::deliver::Deliverer;
+use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
+use crate::runner::{Runner, RunnerSettings};
+use crate::scheduler::Scheduler;
+use crate::store::Store;
+use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, Tokens};
+use crate::wake::{Pause, Stop, Wake};
+use anyhow::{Context, bail};
+use std::fs::{self, File, TryLockError};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+/// Calls beside the runner's steps: deliveries and cancellations.
+const CALLS_BESIDE_STEPS: usize = 32;
+/// How long open requests may take once the server stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What the server needs is missing, wrong or in use; the message says what.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let (clock, random) = (Clock::system(), Random::system());
+    make_data_dir(&config.data_dir)?;
+    let _lock = lock_data_dir(&config.data_dir)?;
+    let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
+    let plugins = open_plugins(&config, &keys, &clock);
+    let store = Store::open(&config.database_url).await;
+    let store = store
+        .with_context(|| format!("cannot open the database in {}", config.data_dir.display()))?;
+    let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
+    let given = config.master_token.as_deref();
+    let made = tokens.make_first_project(given, &config.data_dir).await?;
+    let installation = installation_id(&store, &random).await?;
+    let plugins = plugins.await??;
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+
+    let stop = Stop::default();
+    let lease = HostLease::take(store.clone(), clock.clone(), true).await?;
+    let server = Server {
+        config,
+        clock,
+        random,
+        store,
+        tokens,
+        plugins,
+        lease,
+        installation,
+        address,
+        stop: stop.clone(),
+    };
+    let (wakes, mut loops) = server.start_loops();
+    let state = server.api_state(&wakes);
+    announce(&server, made.as_deref());
+    let told = stop.clone();
+    loops.spawn(async move {
+        until_signal().await;
+        tracing::info!("stopping: no new work is begun, running steps may end");
+        told.stop();
+    });
+    let told = stop.clone();
+    let serving = api::serve(
+        listener,
+        api::router(state),
+        async move { told.stopped().await },
+    );
+    let late = async {
+        stop.stopped().await;
+        server.clock.sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        () = serving => {}
+        () = late => tracing::warn!("some requests did not end in time"),
+    }
+    while let Some(ended) = loops.join_next().await {
+        ended.context("a loop failed")?;
+    }
+    match server.lease.give_up().await {
+        Ok(0) => {}
+        Ok(steps) => tracing::warn!(steps, "given back: the next start goes on with them"),
+        Err(error) => tracing::warn!(%error, "the lease runs out by itself"),
+    }
+    server.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+struct Server {
+    config: Config,
+    clock: Clock,
+    random: Random,
+    store: Store,
+    tokens: Tokens,
+    plugins: Plugins,
+    lease: HostLease,
+    installation: String,
+    address: SocketAddr,
+    stop: Stop,
+}
+
+/// One handle per loop.
+#[derive(Default)]
+struct LoopWakes {
+    scheduler: Wake,
+    runner: Wake,
+    alarms: Wake,
+    deliverer: Wake,
+}
+
+impl Server {
+    fn start_loops(&self) -> (LoopWakes, JoinSet<()>) {
+        let wakes = LoopWakes::default();
+        let mut loops = JoinSet::new();
+        loops.spawn(
+            Scheduler {
+                store: self.store.clone(),
+                pause: self.pause(&wakes.scheduler),
+                runner: wakes.runner.clone(),
+            }
+            .run(),
+        );
+        loops.spawn(self.runner(&wakes).run());
+        loops.spawn(
+            AlarmRaiser {
+                store: self.store.clone(),
+                pause: self.pause(&wakes.alarms),
+                deliverer: wakes.deliverer.clone(),
+            }
+            .run(),
+        );
+        loops.spawn(self.deliverer(&wakes).run());
+        let (lease, runner, stop) = (self.lease.clone(), wakes.runner.clone(), self.stop.clone());
+        loops.spawn(async move { lease.keep(runner, stop).await });
+        (wakes, loops)
+    }
+
+    fn runner(&self, wakes: &LoopWakes) -> Runner {
+        Runner {
+            store: self.store.clone(),
+            tokens: self.tokens.clone(),
+            plugins: self.plugins.clone(),
+            lease: self.lease.clone(),
+            pause: self.pause(&wakes.runner),
+            notifier: wakes.deliverer.clone(),
+            settings: Arc::new(RunnerSettings {
+                workers: self.config.workers,
+                project_workers: self.config.project_workers,
+                components_url: self.config.components_url.clone(),
+                public_url: self.config.public_url.clone(),
+                installation: self.installation.clone(),
+            }),
+        }
+    }
+
+    fn deliverer(&self, wakes: &LoopWakes) -> Deliverer {
+        Deliverer {
+            store: self.store.clone(),
+            plugins: self.plugins.clone(),
+            lease: self.lease.clone(),
+            pause: self.pause(&wakes.deliverer),
+            base_url: self.base_url(),
+            installation: self.installation.clone(),
+        }
+    }
+
+    fn pause(&self, wake: &Wake) -> Pause {
+        Pause {
+            clock: self.clock.clone(),
+            wake: wake.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    fn api_state(&self, wakes: &LoopWakes) -> ApiState {
+        ApiState {
+            store: self.store.clone(),
+            tokens: self.tokens.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: Arc::new(ApiSettings {
+                public_url: self.config.public_url.clone(),
+                trusted_proxies: self.config.trusted_proxies.clone(),
+                body_limit: self.config.body_limit_bytes,
+            }),
+            runner: wakes.runner.clone(),
+            scheduler: wakes.scheduler.clone(),
+        }
+    }
+
+    /// Base of the addresses in messages, which no request tells.
+    fn base_url(&self) -> String {
+        let public = self.config.public_url.clone();
+        public.unwrap_or_else(|| format!("http://{}", self.address))
+    }
+}
+
+/// Compiles or maps the plugins beside what else the start has to do.
+fn open_plugins(
+    config: &Config,
+    keys: &Keys,
+    clock: &Clock,
+) -> tokio::task::JoinHandle<anyhow::Result<Plugins>> {
+    let settings = PluginSettings {
+        data_dir: config.data_dir.clone(),
+        cache_key: keys.plugin_cache,
+        concurrent_steps: config.workers + CALLS_BESIDE_STEPS,
+        limits: config.step_limits.clone(),
+        outbound: OutboundSettings {
+            allow: config.outbound_allow.clone(),
+            extra_ca_pem: config.outbound_ca_pem.clone(),
+            ..OutboundSettings::default()
+        },
+        mail: config.mail.clone(),
+    };
+    let clock = clock.clone();
+    tokio::task::spawn_blocking(move || {
+        Plugins::open(settings, clock).context("the plugins cannot be loaded")
+    })
+}
+
+fn announce(server: &Server, made: Option<&str>) {
+    let config = &server.config;
+    let data_dir = config.data_dir.display();
+    if let Some(secret) = made {
+        // On purpose, and this once: without it nobody could use the server.
+        println!("Master token of project 1: {secret}");
+        println!("It is kept in {data_dir}/{MASTER_TOKEN_FILE}; it is not shown again.");
+    }
+    if config.mail.is_none() {
+        tracing::warn!("no smtp-url is set: mail is written to the log instead of being sent");
+    }
+    if config.master_key.is_none() {
+        tracing::info!("secrets are sealed under {data_dir}/{KEY_FILE}: keep a copy of it");
+    }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        components = config.components_url,
+        "listening on http://{}",
+        server.address
+    );
+}
+
+async fn until_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be received: this server stops only when it is killed");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Distinguishes this installation's idempotency keys and message ids from those of others.
+async fn installation_id(store: &Store, random: &Random) -> anyhow::Result<String> {
+    let made = random.text(16)?.into_bytes();
+    let kept = store.keep_setting("installation", made).await?;
+    Ok(String::from_utf8(kept)?)
+}
+
+/// Makes the folder, for this user only; one that exists is left as it is.
+fn make_data_dir(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+        .create(path)
+        .with_context(|| format!("data-dir cannot be made at {}", path.display()))
+}
+
+/// Held as long as the server runs: an embedded database has one server.
+fn lock_data_dir(path: &Path) -> anyhow::Result<File> {
+    let lock_path = path.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path);
+    let file = file.with_context(|| format!("data-dir cannot be used: {}", lock_path.display()))?;
+    let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another server is running on the data-dir {}",
+                path.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", lock_path.display()))
+        }
+    }
+}
