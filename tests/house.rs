@@ -1,4 +1,5 @@
-//! The rules of the house that no lint knows: which room may use which, a head on every module, files that stay small.
+//! The rules of the house that no lint knows: which room may use which, a head on every module, files that stay small,
+//! documents that name what exists.
 //!
 //! `ARCHITECTURE.md` draws the rooms; [`ARROWS`] is that drawing as data. A new room needs a row there.
 
@@ -193,4 +194,64 @@ fn code_lines(text: &str) -> usize {
     lines
         .filter(|line| !line.is_empty() && !line.starts_with("//"))
         .count()
+}
+
+fn document(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+#[test]
+fn the_map_names_tests_that_exist() {
+    let code: Vec<Source> = sources(&["host", "plugins", "tests"]);
+    let map = document("ARCHITECTURE.md");
+    // Names of tests are sentences: no other word has so many underscores.
+    let words = map.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let missing: BTreeSet<&str> = words
+        .filter(|word| word.matches('_').count() >= 4)
+        .filter(|word| {
+            let definition = format!("fn {word}(");
+            !code.iter().any(|source| source.text.contains(&definition))
+        })
+        .collect();
+    assert!(missing.is_empty(), "named but not there: {missing:?}");
+}
+
+#[test]
+fn the_readme_explains_every_setting() {
+    let (readme, config) = (document("README.md"), document("host/src/config.rs"));
+    let settings: BTreeSet<&str> = config
+        .split('"')
+        .filter(|text| text.starts_with("ORCHESTRATOR_") && !text.contains(' '))
+        .collect();
+    assert!(settings.len() > 10, "{settings:?}");
+    let missing: Vec<_> = settings
+        .iter()
+        .filter(|setting| !readme.contains(&format!("`{setting}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for from in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "wit/README.md",
+        "plugins/README.md",
+        "tests/demo-components/README.md",
+    ] {
+        let folder = root().join(from).parent().unwrap().to_path_buf();
+        for rest in document(from).split("](").skip(1) {
+            let target = rest.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty()
+                && !target.starts_with("https://")
+                && !folder.join(target).exists()
+            {
+                broken.push(format!("{from}: {target}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
