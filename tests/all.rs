@@ -2,6 +2,7 @@
 
 mod api;
 mod domain;
+mod house;
 mod plugins;
 mod store;
 mod support;
