@@ -2,5 +2,6 @@
 
 mod api;
 mod domain;
+mod plugins;
 mod store;
 mod support;

@@ -1,6 +1,8 @@
-//! The harness: real peers on loopback, a database of its own for each test.
+//! The harness: real peers on loopback, a database of its own for each test, guests that misbehave.
 
 pub mod client;
+pub mod guests;
 pub mod server;
 pub mod smtp;
+pub mod steps;
 pub mod store;

@@ -8,6 +8,7 @@ use super::hosts::HostPattern;
 use super::limits;
 use super::manifest::{Kind, Manifest};
 use super::settings::StepLimits;
+use crate::domain::step::Restart;
 use std::fmt;
 use std::sync::Arc;
 use wasmtime::Engine;
@@ -66,6 +67,12 @@ impl Plugin {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// What a crash in the middle of a step means.
+    #[must_use]
+    pub fn restart(&self) -> Restart {
+        self.0.manifest.restart
     }
 
     /// SHA-256 of the component in hexadecimal digits: what a run pins.

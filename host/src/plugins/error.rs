@@ -38,6 +38,4 @@ pub enum PluginError {
     MailFrom(String),
     #[error("the built-in plugin {0} is missing from this build")]
     BuiltinMissing(&'static str),
-    #[error("no plugin runs tasks of the component {0:?}")]
-    NoTaskType(String),
 }

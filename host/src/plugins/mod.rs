@@ -124,10 +124,16 @@ impl Plugins {
     /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). It is the built-in `http-component` for all.
     ///
     /// # Errors
-    /// No plugin does.
-    pub fn task_type(&self, component: Option<&str>) -> Result<Plugin, PluginError> {
+    /// No plugin does: a failure with the code `NO_PLUGIN`.
+    pub fn task_type(&self, component: Option<&str>) -> Result<Plugin, Failure> {
         let found = self.0.registry.by_id(registry::HTTP_COMPONENT);
-        found.ok_or_else(|| PluginError::NoTaskType(component.unwrap_or_default().to_owned()))
+        found.ok_or_else(|| {
+            let message = format!(
+                "no plugin runs the component {:?}",
+                component.unwrap_or_default()
+            );
+            Failure::new(FailureKind::Config, "NO_PLUGIN", message)
+        })
     }
 
     /// The plugin that a run has pinned.

@@ -66,7 +66,9 @@ fn not_connected(error: &reqwest::Error) -> Error {
 
 fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
     find(error, |link| {
-        link.downcast_ref::<io::Error>().map(io::Error::kind)
+        let kind = link.downcast_ref::<io::Error>()?.kind();
+        // Mere wrapping says nothing.
+        (kind != ErrorKind::Other).then_some(kind)
     })
 }
 
@@ -74,24 +76,24 @@ fn has<T: StdError + 'static>(error: &reqwest::Error) -> bool {
     find(error, |link| link.is::<T>().then_some(())).is_some()
 }
 
-/// The first answer along the chain of causes. What an `io::Error` wraps is not among its sources, so it is looked at too.
+/// The first answer along the chain of causes.
 fn find<R>(
     error: &reqwest::Error,
     look: impl Fn(&(dyn StdError + 'static)) -> Option<R>,
 ) -> Option<R> {
     let mut link: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = link {
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        // The wrapped error is the more telling one.
-        if let Some(found) = wrapped
-            .and_then(|wrapped| look(wrapped))
-            .or_else(|| look(error))
-        {
+        if let Some(found) = look(error) {
             return Some(found);
         }
-        link = error.source();
+        // What an `io::Error` wraps is not its source: that is the wrapped error's.
+        link = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     None
 }

@@ -1,0 +1,319 @@
+//! Each limit stops a guest in time, with a failure that names the limit, its value and the plugin.
+
+use std::sync::Arc;
+
+use orchestrator::domain::step::{Checkpoint, Step, StepCall};
+use orchestrator::plugins::{LogLevel, PluginSettings, StepError, StepLimits};
+use serde_json::{Value, json};
+
+use crate::support::guests::guest;
+use crate::support::steps::{
+    Recorder, context, failure, limits, open, plugins, response, run, settings, start, start_with,
+};
+
+/// Asserts on the code and on what the message names.
+async fn stops(name: &str, parameters: Value, code: &str, named: &[&str]) {
+    let failure = failure(start(name, &parameters).await);
+    assert_eq!(failure.code, code, "{}", failure.message);
+    assert!(
+        failure.message.contains(&format!("plugin {name} 0.1.0")),
+        "{}",
+        failure.message
+    );
+    for text in named {
+        assert!(
+            failure.message.contains(text),
+            "{:?} lacks {text:?}",
+            failure.message
+        );
+    }
+}
+
+#[tokio::test]
+async fn endless_computing_is_stopped_by_the_cpu_limit() {
+    stops(
+        "never-returns",
+        json!({}),
+        "CPU_LIMIT",
+        &["300ms", "CPU limit"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn endless_sleep_is_stopped_by_the_time_limit() {
+    let plugins = open(PluginSettings {
+        limits: StepLimits {
+            wall: std::time::Duration::from_millis(400),
+            ..limits()
+        },
+        ..settings()
+    });
+    let recorder = Arc::new(Recorder::default());
+
+    let result = start_with(
+        &plugins,
+        "never-returns",
+        context(&json!({"sleep": true})),
+        &recorder,
+    )
+    .await;
+
+    let failure = failure(result);
+    assert_eq!(failure.code, "TIME_LIMIT");
+    assert_eq!(
+        failure.message,
+        "plugin never-returns 0.1.0 was stopped after 400ms, the time limit of one call"
+    );
+}
+
+#[tokio::test]
+async fn a_cancellation_has_a_short_time_limit_of_its_own() {
+    let plugin = plugins()
+        .add_component(guest("never-returns"))
+        .expect("valid");
+    let parameters = json!({"sleep": true, "waitFirst": true});
+    let recorder = Arc::new(Recorder::default());
+    let state = Checkpoint {
+        format: 1,
+        data: b"null".to_vec(),
+    };
+
+    let cancelled = plugins()
+        .cancel(&plugin, context(&parameters), state, recorder)
+        .await;
+
+    let Err(StepError::Failed(failure)) = cancelled else {
+        panic!("{cancelled:?}");
+    };
+    assert_eq!(failure.code, "TIME_LIMIT");
+    assert!(failure.message.contains("300ms"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn neighbours_of_busy_guests_go_on() {
+    let spinners: Vec<_> = (0..6)
+        .map(|_| tokio::spawn(async { start("never-returns", &json!({})).await }))
+        .collect();
+
+    let noop = start("noop", &json!({})).await;
+
+    assert_eq!(response(noop), Value::Null);
+    for spinner in spinners {
+        assert_eq!(
+            failure(spinner.await.expect("not cancelled")).code,
+            "CPU_LIMIT"
+        );
+    }
+}
+
+#[tokio::test]
+async fn steps_beyond_the_slots_wait_for_one() {
+    let plugins = open(PluginSettings {
+        concurrent_steps: 2,
+        ..settings()
+    });
+    let plugin = plugins.add_component(guest("noop")).expect("valid");
+    let steps = (0..40).map(|_| {
+        let (plugins, plugin) = (plugins.clone(), plugin.clone());
+        let services = Arc::new(Recorder::default());
+        tokio::spawn(async move {
+            plugins
+                .run_step(&plugin, context(&json!({})), StepCall::Start, services)
+                .await
+        })
+    });
+
+    for step in steps.collect::<Vec<_>>() {
+        assert_eq!(response(step.await.expect("not cancelled")), Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn hunger_for_memory_is_stopped_by_the_memory_limit() {
+    stops(
+        "eats-memory",
+        json!({}),
+        "MEMORY_LIMIT",
+        &["33554432 bytes", "memory limit"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn deep_recursion_uses_up_the_guests_own_stack() {
+    stops("recurses", json!({}), "STACK_LIMIT", &["stack"]).await;
+    stops("recurses", json!({"frames": true}), "TRAP", &["trapped"]).await;
+}
+
+#[tokio::test]
+async fn a_response_over_its_limit_is_refused() {
+    stops(
+        "huge-output",
+        json!({"mebibytes": 1}),
+        "RESPONSE_LIMIT",
+        &["1048578 bytes", "limit is 131072"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_over_the_data_limit_is_not_even_copied() {
+    let plugins = open(PluginSettings {
+        limits: StepLimits {
+            memory_bytes: 128 << 20,
+            ..limits()
+        },
+        ..settings()
+    });
+    let recorder = Arc::new(Recorder::default());
+
+    let result = start_with(
+        &plugins,
+        "huge-output",
+        context(&json!({"mebibytes": 20})),
+        &recorder,
+    )
+    .await;
+
+    let failure = failure(result);
+    assert_eq!(failure.code, "DATA_LIMIT", "{}", failure.message);
+    assert!(
+        failure.message.contains("16777216 bytes"),
+        "{}",
+        failure.message
+    );
+}
+
+#[tokio::test]
+async fn a_state_over_its_limit_is_refused_and_one_at_it_comes_back_whole() {
+    stops(
+        "huge-state",
+        json!({"kibibytes": 65}),
+        "STATE_LIMIT",
+        &["66560 bytes", "limit is 65536"],
+    )
+    .await;
+
+    let parameters = json!({"kibibytes": 64});
+    let Ok(Step::Wait(wait)) = start("huge-state", &parameters).await else {
+        panic!("it does not wait");
+    };
+    let call = StepCall::Resume {
+        state: wait.state,
+        is_recovery: false,
+    };
+    let resumed = run(
+        plugins(),
+        "huge-state",
+        context(&parameters),
+        call,
+        &Arc::default(),
+    )
+    .await;
+    assert_eq!(response(resumed), json!({"bytes": 65536}));
+}
+
+#[tokio::test]
+async fn a_flood_of_output_is_cut_and_said_once() {
+    let recorder = Arc::new(Recorder::default());
+
+    let result = start_with(
+        plugins(),
+        "floods-log",
+        context(&json!({"mebibytes": 2})),
+        &recorder,
+    )
+    .await;
+
+    assert_eq!(response(result), Value::Null);
+    let noted = recorder.noted();
+    let bytes: usize = noted.lines.iter().map(|(_, line)| line.len()).sum();
+    let warnings: Vec<_> = noted
+        .lines
+        .iter()
+        .filter(|(level, _)| *level == LogLevel::Warning)
+        .collect();
+    assert!(bytes < 9 << 10, "{bytes}");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].1.contains("8192 bytes"), "{}", warnings[0].1);
+}
+
+#[tokio::test]
+async fn a_million_calls_of_the_host_end_in_time() {
+    for what in ["log", "clock"] {
+        match start("many-host-calls", &json!({"what": what})).await {
+            Ok(_) => {}
+            Err(StepError::Failed(failure)) => assert_eq!(failure.code, "CPU_LIMIT"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trap_is_told_with_the_guests_last_words() {
+    stops(
+        "traps",
+        json!({}),
+        "TRAP",
+        &[
+            "trapped",
+            "about to trap in run 12.34",
+            "trapped on purpose",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_is_no_json_is_refused() {
+    stops("bad-json", json!({}), "BAD_ANSWER", &["not JSON"]).await;
+}
+
+#[tokio::test]
+async fn a_simple_task_must_not_wait() {
+    stops(
+        "simple-waits",
+        json!({}),
+        "NOT_RESUMABLE",
+        &["asked to wait"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_guest_that_reaches_for_the_machine_gets_nothing() {
+    let got = response(start("wrong-imports", &json!({})).await);
+
+    assert_eq!(got["environment"], json!([]));
+    assert_eq!(got["arguments"], json!([]));
+    assert_eq!(got["stdin"], json!({"got": "0"}));
+    for what in ["read", "list", "write", "tcp", "listen", "udp", "dns"] {
+        assert!(got[what]["error"].is_string(), "{what}: {}", got[what]);
+    }
+}
+
+#[tokio::test]
+async fn a_task_goes_on_from_what_it_answered() {
+    let parameters = json!({"times": 2, "afterMs": 1500});
+    let mut result = start("waits", &parameters).await;
+    let mut waited = 0;
+    while let Ok(Step::Wait(wait)) = result {
+        waited += 1;
+        assert_eq!(wait.after.as_millis(), 1500);
+        let call = StepCall::Resume {
+            state: wait.state,
+            is_recovery: false,
+        };
+        result = run(
+            plugins(),
+            "waits",
+            context(&parameters),
+            call,
+            &Arc::default(),
+        )
+        .await;
+    }
+
+    assert_eq!((waited, response(result)), (2, json!({"steps": 2})));
+}
