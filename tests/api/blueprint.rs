@@ -79,9 +79,9 @@ const JOB_TASKS: &str = r#"[
 ]"#;
 
 /// A request as an old client writes it: HTTP/1.0, no `Host`, no `Content-Type`.
-fn http_1_0(method: &str, path: &str, body: &str) -> String {
+fn http_1_0(token: &str, method: &str, path: &str, body: &str) -> String {
     format!(
-        "{method} {path} HTTP/1.0\r\nX-StorageApi-Token: orchestrator-token\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.0\r\nX-StorageApi-Token: {token}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -92,8 +92,13 @@ struct Exchange {
 }
 
 /// The blueprint's token 1661 sends each example.
-async fn send(server: &Server, method: &str, path: &str, body: &str) -> Exchange {
-    let answer = server.send_raw(&http_1_0(method, path, body)).await;
+async fn send(
+    (server, token): &(Server, String),
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Exchange {
+    let answer = server.send_raw(&http_1_0(token, method, path, body)).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     Exchange {
         head: head.to_owned(),
@@ -118,15 +123,13 @@ impl Exchange {
     }
 }
 
-async fn start() -> Server {
+async fn start() -> (Server, String) {
     let server = Server::start().await;
     server.number_tokens_from(1661).await;
-    let (_, id) = server
-        .add_plain_token("orchestrator-token", "Orchestrator token")
-        .await;
+    let (bearer, id) = server.add_plain_token("Orchestrator token").await;
     assert_eq!(id, 1661);
     server.number_orchestrations_from(2362).await;
-    server
+    (server, bearer.token.expect("a token"))
 }
 
 fn create_body() -> String {
@@ -158,7 +161,7 @@ async fn an_orchestration_is_created_listed_read_updated_and_deleted() {
     let created = send(&server, "POST", "/orchestrations", &create_body()).await;
     insta::assert_snapshot!(
         "created_orchestration",
-        created.body.replace(&server.address.to_string(), "host")
+        created.body.replace(&server.0.address.to_string(), "host")
     );
     let created = created.expect(201);
     assert_eq!(created["tasks"], stored(TASKS));
@@ -180,7 +183,7 @@ async fn an_orchestration_is_created_listed_read_updated_and_deleted() {
         .as_object_mut()
         .expect("object")
         .remove("tasks");
-    assert_eq!(list[1], without_tasks);
+    assert_eq!(list[0], without_tasks);
 
     let updated = send(
         &server,
@@ -260,7 +263,7 @@ async fn tasks_and_notifications_are_read_and_replaced() {
 #[tokio::test]
 async fn a_job_is_created_listed_read_and_cancelled() {
     let server = start().await;
-    server.number_jobs_from(123).await;
+    server.0.number_jobs_from(123).await;
     send(&server, "POST", "/orchestrations", &create_body())
         .await
         .expect(201);
@@ -270,7 +273,7 @@ async fn a_job_is_created_listed_read_and_cancelled() {
     let created = send(&server, "POST", "/orchestrations/2362/jobs", &body).await;
     insta::assert_snapshot!(
         "created_job",
-        created.body.replace(&server.address.to_string(), "host")
+        created.body.replace(&server.0.address.to_string(), "host")
     );
     let created = created.expect(201);
     assert_eq!(created["tasks"], stored(JOB_TASKS));

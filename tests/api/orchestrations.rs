@@ -1,7 +1,6 @@
 use super::create;
-use crate::support::server::Server;
+use crate::support::server::{Server, was_poked};
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn a_name_is_all_that_a_new_orchestration_needs() {
@@ -23,7 +22,7 @@ async fn a_name_is_all_that_a_new_orchestration_needs() {
             "lastExecutedJob": null, "notifications": [], "tasks": [],
         })
     );
-    assert_eq!(server.scheduler_pokes.load(Ordering::Relaxed), 1);
+    assert!(was_poked(&server.scheduler));
 }
 
 #[tokio::test]
@@ -101,7 +100,10 @@ async fn every_updatable_attribute_changes() {
     assert_eq!(updated["active"], false);
     assert_eq!(updated["crontabRecord"], "@daily");
     assert_eq!(updated["nextScheduledTime"], Value::Null);
-    assert_eq!(updated["token"], json!({"id": 1, "description": "Master"}));
+    assert_eq!(
+        updated["token"],
+        json!({"id": 1, "description": "Master token"})
+    );
     assert_eq!(updated["tasks"][0]["component"], "b");
     assert_eq!(
         updated["notifications"],
@@ -127,7 +129,7 @@ async fn a_token_id_may_be_a_numeric_string() {
 #[tokio::test]
 async fn only_who_manages_tokens_may_give_another_token_than_its_own() {
     let server = Server::start().await;
-    let (plain, own_id) = server.add_plain_token("plain-token", "Plain").await;
+    let (plain, own_id) = server.add_plain_token("Plain").await;
     let path = super::create_path(&plain, json!([])).await;
 
     for id in [1, 999] {
@@ -158,9 +160,9 @@ async fn only_who_manages_tokens_may_give_another_token_than_its_own() {
 async fn an_unknown_token_id_is_a_fault_of_the_body() {
     let server = Server::start().await;
     let client = server.client();
-    let other = server.add_project("Other", "other-project-token").await;
-    let foreign = other.get("/v2/storage/tokens/verify").await.expect(200)["id"].clone();
     create(&client, json!([])).await;
+    let other = server.add_project("Other").await;
+    let foreign = other.get("/v2/storage/tokens/verify").await.expect(200)["id"].clone();
 
     for id in [json!(999), foreign] {
         let body = json!({"name": "Main", "tokenId": id});
@@ -210,6 +212,8 @@ async fn a_deleted_orchestration_is_gone_and_its_waiting_jobs_are_cancelled_but_
         .await
         .expect(201);
 
+    assert!(was_poked(&server.runner));
+
     client.delete("/orchestrations/1").await.expect(204);
 
     for path in [
@@ -230,8 +234,7 @@ async fn a_deleted_orchestration_is_gone_and_its_waiting_jobs_are_cancelled_but_
         .await
         .expect(200);
     assert_eq!(job["status"], "cancelled");
-    // One poke for the job, one for its end.
-    assert_eq!(server.runner_pokes.load(Ordering::Relaxed), 2);
+    assert!(was_poked(&server.runner));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
         .post("/orchestrations/1/jobs", json!({}))
         .await
         .expect(201);
-    let other = server.add_project("Other", "other-project-token").await;
+    let other = server.add_project("Other").await;
 
     for (method, path, body) in [
         (Method::GET, "/orchestrations/{}", ""),

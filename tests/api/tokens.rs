@@ -14,12 +14,12 @@ async fn a_token_learns_what_it_is() {
     assert_eq!(
         answer,
         json!({
-            "id": "1", "token": MASTER, "description": "Master", "created": "2013-03-02T10:11:24+00:00",
+            "id": "1", "token": MASTER, "description": "Master token", "created": "2013-03-02T10:11:24+00:00",
             "refreshed": "2013-03-02T10:11:24+00:00", "expires": null, "isExpired": false, "isDisabled": false,
             "isMasterToken": true, "canManageBuckets": true, "canManageTokens": true, "canReadAllFileUploads": true,
             "canPurgeTrash": true, "bucketPermissions": {}, "componentAccess": [],
             "uri": format!("http://{}/v2/storage/tokens/1", server.address),
-            "creatorToken": null, "owner": {"id": 1, "name": "First"},
+            "creatorToken": null, "owner": {"id": 1, "name": "Project 1"},
         })
     );
 }
@@ -27,7 +27,7 @@ async fn a_token_learns_what_it_is() {
 #[tokio::test]
 async fn a_plain_token_works_but_manages_no_tokens() {
     let server = Server::start().await;
-    let (plain, id) = server.add_plain_token("plain-token", "Plain").await;
+    let (plain, id) = server.add_plain_token("Plain").await;
 
     let answer = plain.get("/v2/storage/tokens/verify").await.expect(200);
 
@@ -67,7 +67,7 @@ async fn a_missing_or_unknown_token_is_refused() {
     );
     assert_eq!(
         server
-            .bearer("unknown")
+            .bearer("unknown-token-of-nobody")
             .get("/orchestrations")
             .await
             .refusal(401),

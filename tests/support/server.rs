@@ -3,7 +3,8 @@
 //! Nothing runs jobs here: a test that needs a job to get on does so through the store, as a runner would.
 
 use super::client::Client;
-use orchestrator::api::{ApiSettings, ApiState, Wakes, router, serve};
+use futures_util::FutureExt;
+use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
@@ -11,12 +12,12 @@ use orchestrator::domain::time::Timestamp;
 use orchestrator::store::{
     Capacity, LeasedStep, NewOrchestration, NewToken, StepEnd, Store, TokenChoice,
 };
-use orchestrator::tokens::Tokens;
+use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::wake::Wake;
 use sqlx::Connection;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,8 +35,8 @@ pub struct Server {
     pub store: Store,
     pub tokens: Tokens,
     pub clock: Clock,
-    pub runner_pokes: Arc<AtomicUsize>,
-    pub scheduler_pokes: Arc<AtomicUsize>,
+    pub runner: Wake,
+    pub scheduler: Wake,
     listening: JoinHandle<()>,
     dir: TempDir,
 }
@@ -52,39 +53,39 @@ impl Server {
             .await
             .expect("store");
         let clock = Clock::manual(START);
-        let tokens = open_tokens(&store, &clock);
-        let runner_pokes = Arc::new(AtomicUsize::new(0));
-        let scheduler_pokes = Arc::new(AtomicUsize::new(0));
+        let random = Random::seeded(1);
+        let keys = Keys::load(None, dir.path(), &random).expect("keys");
+        let tokens = Tokens::open(store.clone(), keys, clock.clone(), random)
+            .await
+            .expect("tokens");
+        tokens
+            .make_first_project(Some(MASTER), dir.path())
+            .await
+            .expect("first project");
+        let runner = Wake::default();
+        let scheduler = Wake::default();
         let state = ApiState {
             store: store.clone(),
             tokens: tokens.clone(),
             clock: clock.clone(),
             random: Random::seeded(2),
             settings: Arc::new(settings),
-            wakes: Wakes {
-                poke_runner: count(&runner_pokes),
-                poke_scheduler: count(&scheduler_pokes),
-            },
+            runner: runner.clone(),
+            scheduler: scheduler.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let listening = tokio::spawn(async move {
-            serve(listener, router(state), std::future::pending())
-                .await
-                .expect("served");
-        });
-        let server = Self {
+        let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
+        Self {
             address,
             store,
             tokens,
             clock,
-            runner_pokes,
-            scheduler_pokes,
+            runner,
+            scheduler,
             listening,
             dir,
-        };
-        server.add_project("First", MASTER).await;
-        server
+        }
     }
 
     /// Bearer of project 1's master token.
@@ -102,42 +103,53 @@ impl Server {
     }
 
     /// Another project, and the bearer of its master token.
-    pub async fn add_project(&self, name: &str, secret: &str) -> Client {
-        let token = self.new_token("Master", secret, true);
-        self.store
-            .create_project(name.to_owned(), token, self.clock.now())
+    pub async fn add_project(&self, name: &str) -> Client {
+        let first = self.tokens.new_token("Unused".into(), None).expect("token");
+        let project = self
+            .store
+            .create_project(name.to_owned(), first, self.clock.now())
             .await
             .expect("project");
-        self.bearer(secret)
+        self.add_token(project, "Master token", true).await.0
     }
 
     /// The bearer of a token of project 1 that is no master, and its id.
-    pub async fn add_plain_token(&self, secret: &str, description: &str) -> (Client, i64) {
+    pub async fn add_plain_token(&self, description: &str) -> (Client, i64) {
+        self.add_token(ProjectId(1), description, false).await
+    }
+
+    /// Only with an orchestration is a token made: it comes with one that goes again.
+    async fn add_token(
+        &self,
+        project_id: ProjectId,
+        description: &str,
+        is_master: bool,
+    ) -> (Client, i64) {
+        let now = self.clock.now();
+        let made = self.tokens.new_token(description.into(), None);
+        let token = NewToken {
+            is_master,
+            is_made: false,
+            ..made.expect("token")
+        };
         let new = NewOrchestration {
-            project_id: ProjectId(1),
+            project_id,
             name: "Holder of a token".into(),
             crontab_record: None,
             active: false,
-            token: TokenChoice::Make(self.new_token(description, secret, false)),
+            token: TokenChoice::Make(token),
             tasks: Vec::new(),
             notifications: Vec::new(),
         };
-        let holder = self
-            .store
-            .create_orchestration(new, self.clock.now())
+        let holder = self.store.create_orchestration(new, now).await;
+        let holder = holder.expect("store").expect("token made");
+        self.store
+            .delete_orchestration(project_id, holder.id, now)
             .await
             .expect("store");
-        (self.bearer(secret), holder.expect("token made").token.id.0)
-    }
-
-    fn new_token(&self, description: &str, secret: &str, is_master: bool) -> NewToken {
-        NewToken {
-            description: description.into(),
-            secret: self.tokens.seal(secret),
-            is_master,
-            creator: None,
-            is_made: false,
-        }
+        let id = holder.token.id;
+        let secret = self.tokens.reveal(project_id, id).await.expect("tokens");
+        (self.bearer(&secret.expect("kept")), id.0)
     }
 
     /// The next token gets this id.
@@ -235,17 +247,7 @@ pub fn default_settings() -> ApiSettings {
     }
 }
 
-fn open_tokens(store: &Store, clock: &Clock) -> Tokens {
-    Tokens {
-        store: store.clone(),
-        random: Random::seeded(1),
-        clock: clock.clone(),
-    }
-}
-
-fn count(pokes: &Arc<AtomicUsize>) -> Arc<dyn Fn() + Send + Sync> {
-    let pokes = pokes.clone();
-    Arc::new(move || {
-        pokes.fetch_add(1, Ordering::Relaxed);
-    })
+/// Whether a loop has been poked since this was asked last.
+pub fn was_poked(wake: &Wake) -> bool {
+    wake.poked().now_or_never().is_some()
 }

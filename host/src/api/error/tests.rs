@@ -1,6 +1,15 @@
 //! The table of errors and their answers.
 
 use super::*;
+use crate::api::ApiSettings;
+use crate::clock::{Clock, Random};
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use crate::tokens::{Keys, Tokens};
+use crate::wake::Wake;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use serde_json::{Value, json};
 
 async fn printed(error: ApiError) -> (u16, Option<String>, Value) {
@@ -135,4 +144,49 @@ async fn a_failure_of_ours_tells_nothing_of_the_inside() {
         !body.to_string().contains("jobs") && !body.to_string().contains("secret"),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_and_tells_nothing() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (clock, random) = (Clock::manual(Timestamp(0)), Random::seeded(1));
+    let store = Store::open(&Store::embedded_url(dir.path()))
+        .await
+        .expect("store");
+    let keys = Keys::load(None, dir.path(), &random).expect("keys");
+    let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone())
+        .await
+        .expect("tokens");
+    let settings = ApiSettings {
+        public_url: None,
+        trusted_proxies: Vec::new(),
+        body_limit: 1,
+    };
+    let state = ApiState {
+        store,
+        tokens,
+        clock,
+        random,
+        settings: Arc::new(settings),
+        runner: Wake::default(),
+        scheduler: Wake::default(),
+    };
+    async fn ouch() -> StatusCode {
+        panic!("secret detail")
+    }
+    let router = Router::new()
+        .route("/", get(ouch))
+        .layer(from_fn_with_state(state, wrap_in_envelope));
+
+    let answer = tower::ServiceExt::oneshot(router, Request::new(Body::empty()))
+        .await
+        .expect("an answer");
+
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let bytes = axum::body::to_bytes(answer.into_body(), 1 << 16)
+        .await
+        .expect("body");
+    let body: Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert_eq!(body["code"], "INTERNAL_ERROR");
+    assert!(!body.to_string().contains("secret"), "{body}");
 }

@@ -56,14 +56,14 @@ impl<'a, 'f> Fields<'a, 'f> {
         value.as_bool()
     }
 
-    /// A text of 1 to `most` characters, none of them a control character.
+    /// A text of 1 to `most` characters, not all of them white space and none of them a control character.
     pub(super) fn text(&mut self, key: &str, most: usize) -> Option<&'a str> {
         let value = self.get(key)?;
         let Some(text) = value.as_str() else {
             self.fault(key, "must be a string");
             return None;
         };
-        if text.is_empty() {
+        if text.trim().is_empty() {
             self.fault(key, "must not be empty");
         } else if text.chars().count() > most {
             self.fault(key, format!("must not have more than {most} characters"));

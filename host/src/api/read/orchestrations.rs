@@ -57,11 +57,7 @@ pub(in crate::api) fn read_update(body: &Map<String, Value>, faults: &mut Faults
 }
 
 fn read_name(fields: &mut Fields<'_, '_>) -> Option<String> {
-    let name = fields.text("name", MOST_NAME_CHARACTERS)?;
-    if name.trim().is_empty() {
-        fields.fault("name", "must not be blank");
-    }
-    Some(name.to_owned())
+    fields.text("name", MOST_NAME_CHARACTERS).map(str::to_owned)
 }
 
 /// Kept as sent, white space included.
