@@ -2,6 +2,7 @@
 
 mod api;
 mod domain;
+mod e2e;
 mod house;
 mod plugins;
 mod store;
