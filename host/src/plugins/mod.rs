@@ -68,6 +68,7 @@ struct Inner {
     outbound: Arc<Outbound>,
     mailer: Arc<Mailer>,
     slots: Arc<Semaphore>,
+    handle: Handle,
     /// Taken when this is dropped.
     runtime: Option<Runtime>,
 }
@@ -101,6 +102,7 @@ impl Plugins {
             outbound: Arc::new(Outbound::new(&settings.outbound)?),
             mailer: Arc::new(mailer),
             slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
+            handle: runtime.handle().clone(),
             runtime: Some(runtime),
         }));
         for id in [registry::HTTP_COMPONENT, registry::EMAIL] {
@@ -256,6 +258,13 @@ impl Plugins {
         .await
     }
 
+    /// The runtime on which plugins run. Whoever makes many calls does well to spawn its own tasks there: a call from a task
+    /// of this runtime goes on in that task, while one from elsewhere costs two changes of thread.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.0.handle
+    }
+
     /// Runs a call on the plugins' runtime, in a slot, while the engine ticks.
     async fn run<T, F, R>(&self, plugin: &Plugin, call: F) -> Result<T, StepError>
     where
@@ -263,25 +272,27 @@ impl Plugins {
         F: FnOnce(Arc<Inner>, Plugin, Handle) -> R + Send + 'static,
         R: Future<Output = Result<T, StepError>> + Send + 'static,
     {
-        let stopping = || StepError::Abandoned("the server is stopping".to_owned());
-        let slot = Arc::clone(&self.0.slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| stopping())?;
+        let abandoned = |why: &str| StepError::Abandoned(why.to_owned());
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
+        let slot = slot.map_err(|_| abandoned("the server is stopping"))?;
         let (inner, plugin, home) = (Arc::clone(&self.0), plugin.clone(), Handle::current());
-        let runtime = self.0.runtime.as_ref().ok_or_else(stopping)?;
-        let running = runtime.spawn(async move {
+        let is_at_home = home.id() == self.0.handle.id();
+        let running = Box::pin(async move {
             let _slot = slot;
             let _ticking = inner.ticker.run();
             call(Arc::clone(&inner), plugin, home).await
         });
+        if is_at_home {
+            return running.await;
+        }
         // A call whose result nobody waits for any more is ended.
-        let mut running = AbortOnDrop(running);
+        let mut running = AbortOnDrop(self.0.handle.spawn(running));
         match (&mut running.0).await {
             Ok(result) => result,
-            Err(error) => Err(StepError::Abandoned(format!(
-                "the call did not end orderly: {error}"
-            ))),
+            Err(error) if error.is_panic() => {
+                Err(abandoned("the host failed in the middle of a call"))
+            }
+            Err(_) => Err(abandoned("the server is stopping")),
         }
     }
 }
