@@ -37,7 +37,10 @@ fn main() -> Result<(), Failure> {
     let component = noop()?;
     let bare = Bare::new(&component)?;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
+    drop(Plugins::open(settings(&dir), Clock::system())?);
+    let start = Instant::now();
     let plugins = Plugins::open(settings(&dir), Clock::system())?;
+    let second_start = start.elapsed();
     let plugin = plugins.add_component(&component)?;
     let runtime = plugins.runtime().clone();
 

@@ -379,6 +379,25 @@ async fn an_answer_over_the_limit_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_request_over_the_limit_does_not_leave() {
+    let demo = demo().await;
+    let plugins = open(PluginSettings {
+        limits: orchestrator::plugins::StepLimits {
+            http_request_bytes: 1000,
+            ..limits()
+        },
+        ..settings()
+    });
+    let parameters =
+        json!({"url": url(&demo, "/echo/run"), "method": "POST", "body": "x".repeat(1001)});
+
+    let answer = call_as(&plugins, context(&parameters), &Arc::default()).await;
+
+    assert_eq!(answer["kind"], "invalid", "{answer}");
+    assert!(demo.requests().is_empty());
+}
+
+#[tokio::test]
 async fn requests_at_once_and_answers_in_all_are_bounded() {
     let demo = demo().await;
     let plugins = open(PluginSettings {
