@@ -62,6 +62,10 @@ fn main() -> Result<(), Failure> {
 
     let (bare, host) = (Summary::of(bare_times), Summary::of(host_times));
     println!(
+        "second start of the plugins: {:.1} ms",
+        second_start.as_secs_f64() * 1e3
+    );
+    println!(
         "bare wasmtime    median {:>7.1} µs   minimum {:>7.1} µs",
         bare.median, bare.minimum
     );
