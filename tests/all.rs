@@ -1,7 +1,15 @@
 //! One binary, so that the host is linked once. Folders follow the rooms of `host/src`; `support` is the harness.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and clippy takes only functions that are marked so for tests"
+)]
 
 mod api;
 mod domain;
+mod e2e;
 mod house;
 mod plugins;
 mod store;

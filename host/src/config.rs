@@ -4,17 +4,15 @@
 //! A flag counts before the environment, that before the file, and the file before the default. Values are checked
 //! here, at start, and a wrong one is refused by name. The two secrets are no flags: those show in the process list.
 
+mod check;
+
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
-use crate::tokens::{SECRET_BYTES, is_secret};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::time::Duration;
-use url::Url;
+use std::path::PathBuf;
 
 /// Settings as they are given, by flags, environment or file.
 #[derive(Clone, Default, clap::Args, Deserialize)]
@@ -171,9 +169,8 @@ impl Settings {
             let text = fs::read_to_string(&path).map_err(|error| {
                 wrong("config", format!("cannot read {}: {error}", path.display()))
             })?;
-            let file: Self = toml::from_str(&text).map_err(|error| {
-                wrong("config", format!("{} is wrong: {error}", path.display()))
-            })?;
+            let file = parse_file(&text)
+                .map_err(|why| wrong("config", format!("{} is wrong: {why}", path.display())))?;
             self = self.or(file);
         }
         self.check()
@@ -205,68 +202,19 @@ impl Settings {
             master_token: self.master_token.or(other.master_token),
         }
     }
+}
 
-    fn check(self) -> Result<Config, ConfigError> {
-        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
-        let listen = listen.parse().map_err(|_| {
-            wrong(
-                "listen",
-                format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"),
-            )
-        })?;
-        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
-        let database_url = match self.database_url {
-            None => crate::store::Store::embedded_url(&data_dir),
-            Some(url) if url.starts_with("sqlite://") => url,
-            // Not shown: it may hold a password.
-            Some(_) => {
-                let why = "must start with sqlite://: this version speaks to no other database";
-                return Err(wrong("database-url", why));
-            }
-        };
-        let components_url = self
-            .components_url
-            .as_deref()
-            .unwrap_or("https://syrup.keboola.com");
-        let defaults = StepLimits::default();
-        let seconds =
-            |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
-        let cpu = within("step-cpu-seconds", self.step_cpu_seconds, 1..=3_600)?;
-        let wall = within("step-wall-seconds", self.step_wall_seconds, 1..=86_400)?;
-        let memory = within("step-memory-mib", self.step_memory_mib, 1..=1_024)?;
-        let step_limits = StepLimits {
-            cpu: seconds(cpu, defaults.cpu),
-            wall: seconds(wall, defaults.wall),
-            memory_bytes: memory.map_or(defaults.memory_bytes, |mib| size(mib) << 20),
-            ..defaults
-        };
-        Ok(Config {
-            listen,
-            database_url,
-            public_url: self
-                .public_url
-                .as_deref()
-                .map(|url| base_address("public-url", url, &["http", "https"]))
-                .transpose()?,
-            components_url: base_address("components-url", components_url, &["https"])?,
-            mail: mail(self.smtp_url, self.mail_from)?,
-            outbound_allow: list("outbound-allow", &self.outbound_allow)?,
-            outbound_ca_pem: self.outbound_ca.as_deref().map(authority).transpose()?,
-            trusted_proxies: networks("trusted-proxies", &self.trusted_proxies)?,
-            workers: size(within("workers", self.workers, 1..=1_024)?.unwrap_or(64)),
-            project_workers: size(
-                within("project-workers", self.project_workers, 1..=1_024)?.unwrap_or(32),
-            ),
-            step_limits,
-            body_limit_bytes: size(
-                within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024),
-            ) << 10,
-            log: log(self.log.as_deref())?,
-            master_key: self.master_key,
-            master_token: master_token(self.master_token)?,
-            data_dir,
-        })
-    }
+/// The parser's own text quotes the line, which may hold a secret: told are its number and what is wrong with it.
+fn parse_file(text: &str) -> Result<Settings, String> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = 1 + text
+            .bytes()
+            .take(start)
+            .filter(|byte| *byte == b'\n')
+            .count();
+        format!("line {line}: {}", error.message())
+    })
 }
 
 #[expect(
@@ -277,274 +225,5 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn size(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-fn within(
-    setting: &'static str,
-    value: Option<u64>,
-    range: std::ops::RangeInclusive<u64>,
-) -> Result<Option<u64>, ConfigError> {
-    match value {
-        Some(value) if !range.contains(&value) => {
-            let why = format!("must be {} to {}, not {value}", range.start(), range.end());
-            Err(wrong(setting, why))
-        }
-        value => Ok(value),
-    }
-}
-
-/// An address that others are appended to: no query, no fragment, no trailing slash.
-fn base_address(
-    setting: &'static str,
-    text: &str,
-    schemes: &[&str],
-) -> Result<String, ConfigError> {
-    let schemes_named = schemes.join(":// or ");
-    let refused = |why: &str| wrong(setting, format!("{why}, not {text:?}"));
-    let url = Url::parse(text).map_err(|_| {
-        refused(&format!(
-            "must be an address that starts with {schemes_named}://"
-        ))
-    })?;
-    if !schemes.contains(&url.scheme()) {
-        return Err(refused(&format!("must start with {schemes_named}://")));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("must have no query and no fragment"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(setting, "must hold no user and no password"));
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn mail(
-    smtp_url: Option<String>,
-    from: Option<String>,
-) -> Result<Option<MailSettings>, ConfigError> {
-    let from = from.unwrap_or_else(|| "orchestrator@localhost".into());
-    if let Err(error) = lettre::message::Mailbox::from_str(&from) {
-        return Err(wrong(
-            "mail-from",
-            format!("must be a mail address: {error}"),
-        ));
-    }
-    let Some(smtp_url) = smtp_url else {
-        return Ok(None);
-    };
-    let scheme = Url::parse(&smtp_url)
-        .ok()
-        .map(|url| url.scheme().to_owned());
-    if !matches!(scheme.as_deref(), Some("smtp" | "smtps")) {
-        return Err(wrong(
-            "smtp-url",
-            "must be an address that starts with smtp:// or smtps://",
-        ));
-    }
-    Ok(Some(MailSettings { smtp_url, from }))
-}
-
-fn list<T: FromStr>(setting: &'static str, texts: &[String]) -> Result<Vec<T>, ConfigError>
-where
-    T::Err: fmt::Display,
-{
-    let given = texts
-        .iter()
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty());
-    given
-        .map(|text| {
-            text.parse()
-                .map_err(|error| wrong(setting, format!("holds {text:?}: {error}")))
-        })
-        .collect()
-}
-
-/// Address ranges; a bare address is a range of one.
-fn networks(setting: &'static str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
-    let whole: Vec<String> = texts
-        .iter()
-        .map(|text| match text.trim().parse::<std::net::IpAddr>() {
-            Ok(address) => IpNet::from(address).to_string(),
-            Err(_) => text.clone(),
-        })
-        .collect();
-    list(setting, &whole)
-}
-
-fn authority(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let pem = fs::read(path).map_err(|error| {
-        wrong(
-            "outbound-ca",
-            format!("cannot be read at {}: {error}", path.display()),
-        )
-    })?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map(|list| list.len());
-    match certificates {
-        Ok(1..) => Ok(pem),
-        _ => Err(wrong(
-            "outbound-ca",
-            format!("must be a PEM file with a certificate: {}", path.display()),
-        )),
-    }
-}
-
-fn log(filter: Option<&str>) -> Result<String, ConfigError> {
-    let filter = filter.unwrap_or("info");
-    match tracing_subscriber::EnvFilter::try_new(filter) {
-        Ok(_) => Ok(filter.to_owned()),
-        Err(error) => Err(wrong(
-            "log",
-            format!("must be a level or a filter: {error}"),
-        )),
-    }
-}
-
-fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
-    match token {
-        Some(token) if !is_secret(&token) => {
-            let why = format!(
-                "must be {} to {} visible ASCII characters",
-                SECRET_BYTES.start(),
-                SECRET_BYTES.end()
-            );
-            Err(wrong("master-token (ORCHESTRATOR_MASTER_TOKEN)", why))
-        }
-        token => Ok(token),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(settings: Settings) -> String {
-        settings.check().unwrap_err().to_string()
-    }
-
-    fn given() -> Settings {
-        Settings::default()
-    }
-
-    #[test]
-    fn nothing_has_to_be_configured() {
-        let config = given().check().unwrap();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.database_url, "sqlite://data/orchestrator.sqlite");
-        assert_eq!(config.components_url, "https://syrup.keboola.com");
-        assert_eq!((config.workers, config.project_workers), (64, 32));
-    }
-
-    #[test]
-    fn what_a_flag_says_counts_before_the_file() {
-        let file: Settings =
-            toml::from_str("workers = 5\nlisten = \"0.0.0.0:1\"\noutbound-allow = [\"127.0.0.1\"]")
-                .unwrap();
-        let flags = Settings {
-            workers: Some(7),
-            ..given()
-        };
-        let config = flags.or(file).check().unwrap();
-        assert_eq!((config.workers, config.listen.port()), (7, 1));
-        assert_eq!(config.outbound_allow.len(), 1);
-    }
-
-    #[test]
-    fn a_wrong_value_is_refused_by_the_name_of_its_setting() {
-        let text = |text: &str| Some(text.to_owned());
-        let refusals = [
-            refusal(Settings {
-                listen: text("8080"),
-                ..given()
-            }),
-            refusal(Settings {
-                workers: Some(0),
-                ..given()
-            }),
-            refusal(Settings {
-                public_url: text("ftp://x"),
-                ..given()
-            }),
-            refusal(Settings {
-                components_url: text("http://x"),
-                ..given()
-            }),
-            refusal(Settings {
-                smtp_url: text("mail.example.com"),
-                ..given()
-            }),
-            refusal(Settings {
-                mail_from: text("nobody"),
-                ..given()
-            }),
-            refusal(Settings {
-                outbound_allow: vec!["127.0.0.1/99".into()],
-                ..given()
-            }),
-            refusal(Settings {
-                outbound_ca: Some("/no/such/file".into()),
-                ..given()
-            }),
-            refusal(Settings {
-                trusted_proxies: vec!["proxy".into()],
-                ..given()
-            }),
-            refusal(Settings {
-                database_url: text("mysql://x"),
-                ..given()
-            }),
-            refusal(Settings {
-                log: text("a=b=c"),
-                ..given()
-            }),
-            refusal(Settings {
-                master_token: text("short"),
-                ..given()
-            }),
-        ];
-        let names = [
-            "listen",
-            "workers",
-            "public-url",
-            "components-url",
-            "smtp-url",
-            "mail-from",
-            "outbound-allow",
-            "outbound-ca",
-            "trusted-proxies",
-            "database-url",
-            "log",
-            "master-token",
-        ];
-        for (refusal, name) in refusals.iter().zip(names) {
-            assert!(refusal.starts_with(name), "{refusal}");
-        }
-    }
-
-    #[test]
-    fn a_file_with_an_unknown_setting_is_refused() {
-        let error = toml::from_str::<Settings>("wokers = 5")
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("wokers") && error.contains("workers"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn base_addresses_lose_their_trailing_slash_and_keep_their_path() {
-        let settings = Settings {
-            public_url: Some("https://example.com/orchestrator/".into()),
-            ..given()
-        };
-        let config = settings.check().unwrap();
-        assert_eq!(
-            config.public_url.as_deref(),
-            Some("https://example.com/orchestrator")
-        );
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::guests::{guest, with_manifest, with_text};
 use crate::support::steps::plugins;
 
-fn manifest(changes: Value) -> Value {
+fn manifest(changes: &Value) -> Value {
     let mut manifest = json!({
         "id": "changed", "version": "0.1.0", "kind": "task", "contract": "0.1",
         "capabilities": [], "hosts": [], "restart": "idempotent",
@@ -49,13 +49,13 @@ fn a_component_without_a_valid_manifest_is_refused() {
 
     assert!(refusal(b"\0asm\x01\0\0\0").contains("not a WebAssembly component"));
     assert!(refusal(&with_manifest(noop, None)).contains("no section"));
-    let other_line = with_manifest(noop, Some(&manifest(json!({"contract": "0.2"}))));
+    let other_line = with_manifest(noop, Some(&manifest(&json!({"contract": "0.2"}))));
     assert!(refusal(&other_line).contains("this server speaks 0.1"));
 }
 
 #[test]
 fn a_capability_that_the_manifest_does_not_ask_for_is_not_linked() {
-    let calls_out = with_manifest(guest("calls-out"), Some(&manifest(json!({}))));
+    let calls_out = with_manifest(guest("calls-out"), Some(&manifest(&json!({}))));
 
     let said = refusal(&calls_out);
 
@@ -71,7 +71,7 @@ fn a_capability_that_the_manifest_does_not_ask_for_is_not_linked() {
 
 #[test]
 fn a_component_of_another_kind_is_told_what_it_lacks() {
-    let no_delivery = manifest(json!({"kind": "delivery", "restart": null}));
+    let no_delivery = manifest(&json!({"kind": "delivery", "restart": null}));
 
     let said = refusal(&with_manifest(guest("simple-waits"), Some(&no_delivery)));
     assert!(
@@ -82,7 +82,7 @@ fn a_component_of_another_kind_is_told_what_it_lacks() {
 
     let no_task = refusal(&with_manifest(
         guest("delivers"),
-        Some(&manifest(json!({}))),
+        Some(&manifest(&json!({}))),
     ));
     assert!(
         no_task.contains("it does not export orchestrator:task/task@0.1.0"),
@@ -113,7 +113,7 @@ fn a_component_that_needs_asynchronous_functions_is_refused_for_that_reason() {
     // A component of nothing but the built-in function `backpressure.inc`.
     let component = b"\0asm\x0d\0\x01\0\x08\x02\x01\x24";
 
-    let refused = plugins().add_component(&with_manifest(component, Some(&manifest(json!({})))));
+    let refused = plugins().add_component(&with_manifest(component, Some(&manifest(&json!({})))));
 
     assert!(
         matches!(refused, Err(PluginError::NeedsAsync { .. })),
@@ -125,7 +125,7 @@ fn a_component_that_needs_asynchronous_functions_is_refused_for_that_reason() {
 fn a_component_that_is_damaged_does_not_compile() {
     let damaged = with_manifest(
         b"\0asm\x0d\0\x01\0\x08\x02\x01\xff",
-        Some(&manifest(json!({}))),
+        Some(&manifest(&json!({}))),
     );
 
     assert!(refusal(&damaged).starts_with("plugin changed does not compile"));

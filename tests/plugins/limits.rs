@@ -130,6 +130,35 @@ async fn steps_beyond_the_slots_wait_for_one() {
 }
 
 #[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_gives_its_slot_back() {
+    let plugins = open(PluginSettings {
+        concurrent_steps: 1,
+        ..settings()
+    });
+    let recorder = Arc::new(Recorder::default());
+    let forever = context(&json!({"sleep": true}));
+
+    let hanging = start_with(&plugins, "never-returns", forever, &recorder);
+    let too_long = tokio::time::timeout(std::time::Duration::from_millis(100), hanging).await;
+
+    assert!(too_long.is_err());
+    let noop = start_with(&plugins, "noop", context(&json!({})), &recorder).await;
+    assert_eq!(response(noop), Value::Null);
+}
+
+#[tokio::test]
+async fn a_call_from_the_plugins_own_runtime_is_stopped_as_well() {
+    let there = plugins()
+        .runtime()
+        .spawn(async { start("never-returns", &json!({})).await });
+
+    assert_eq!(
+        failure(there.await.expect("not cancelled")).code,
+        "CPU_LIMIT"
+    );
+}
+
+#[tokio::test]
 async fn hunger_for_memory_is_stopped_by_the_memory_limit() {
     stops(
         "eats-memory",

@@ -7,3 +7,4 @@ mod contract;
 mod limits;
 mod mail;
 mod outbound;
+mod token;

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod guests;
+pub mod process;
 pub mod server;
 pub mod smtp;
 pub mod steps;

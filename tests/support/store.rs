@@ -1,6 +1,6 @@
 //! A store of its own for each test, and short ways to fill it.
 
-use orchestrator::domain::ids::{OrchestrationId, ProjectId, TokenId};
+use orchestrator::domain::ids::{OrchestrationId, ProjectId};
 use orchestrator::domain::job::{Initiator, Job};
 use orchestrator::domain::notification::Notification;
 use orchestrator::domain::orchestration::Orchestration;
@@ -165,8 +165,4 @@ pub fn in_phase(phase: &str, component: &str) -> Task {
 pub fn notification(channel: &str, parameters: Value) -> Notification {
     let json = json!({"email": "ops@example.com", "channel": channel, "parameters": parameters});
     serde_json::from_value(json).unwrap()
-}
-
-pub fn token_id(id: i64) -> TokenId {
-    TokenId(id)
 }

@@ -82,3 +82,34 @@ async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, stop: Cance
         tracing::debug!(%peer, "connection ended early: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn idle_connections_do_not_keep_a_stopping_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let address = listener.local_addr().expect("address");
+        let stop = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "hello"));
+        let serving = tokio::spawn(serve(listener, router, stop.clone().cancelled_owned()));
+        let mut silent = TcpStream::connect(address).await.expect("connected");
+        let mut used = TcpStream::connect(address).await.expect("connected");
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        used.write_all(request).await.expect("sent");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            assert_ne!(used.read_buf(&mut answer).await.expect("answered"), 0);
+        }
+
+        stop.cancel();
+
+        serving.await.expect("ended");
+        assert_eq!(used.read_buf(&mut answer).await.expect("closed"), 0);
+        assert_eq!(silent.read_buf(&mut answer).await.expect("closed"), 0);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::app;
 use crate::config::{Config, Settings};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// What a wrong setting ends with, as a wrong argument does.
@@ -40,6 +41,7 @@ fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Only a test that has one already gets another answer than Ok.
     let _ = log.try_init();

@@ -167,3 +167,9 @@ fn who(plugin: &Loaded) -> String {
 fn stopped(code: &str, message: String) -> StepError {
     StepError::Failed(Failure::new(FailureKind::Internal, code, message))
 }
+
+/// What a call of a task's function on a delivery means, and the other way round.
+pub(super) fn wrong_kind(loaded: &Loaded, wanted: &str) -> StepError {
+    let message = format!("plugin {} is not of the kind {wanted}", loaded.manifest.id);
+    stopped("WRONG_KIND", message)
+}

@@ -8,6 +8,7 @@ use super::hosts::HostPattern;
 use super::section::{SectionError, custom_section};
 use crate::domain::step::Restart;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// The name of the custom section.
@@ -105,20 +106,28 @@ struct Line {
 struct Raw {
     id: String,
     version: String,
-    kind: Kind,
+    kind: String,
     #[serde(rename = "contract")]
     _contract: String,
     #[serde(default)]
     description: String,
     #[serde(default)]
-    capabilities: Vec<Capability>,
+    capabilities: Vec<String>,
     #[serde(default)]
     hosts: Vec<String>,
-    restart: Option<Restart>,
+    restart: Option<String>,
     #[serde(default)]
     limits: AskedLimits,
     #[serde(default = "no_schema")]
     config_schema: serde_json::Value,
+}
+
+/// One of a few words; an error names the key and the words.
+fn word<T: DeserializeOwned>(key: &'static str, text: String) -> Result<T, ManifestError> {
+    serde_json::from_value(serde_json::Value::String(text)).map_err(|error| ManifestError::Value {
+        key,
+        why: error.to_string(),
+    })
 }
 
 fn no_schema() -> serde_json::Value {
@@ -143,6 +152,12 @@ impl Manifest {
             return Err(ManifestError::OtherContract(contract));
         }
         let raw: Raw = serde_json::from_slice(json)?;
+        let kind = word("kind", raw.kind)?;
+        let restart = raw.restart.map(|text| word("restart", text)).transpose()?;
+        let capabilities = raw.capabilities.into_iter();
+        let capabilities: Vec<Capability> = capabilities
+            .map(|text| word("capabilities", text))
+            .collect::<Result<_, _>>()?;
         let wrong = |key, why: &str| {
             Err(ManifestError::Value {
                 key,
@@ -158,10 +173,10 @@ impl Manifest {
         if !is_version(&raw.version) {
             return wrong("version", "three numbers with dots between, such as 1.0.2");
         }
-        if raw.capabilities.contains(&Capability::Mail) && raw.kind != Kind::Delivery {
+        if capabilities.contains(&Capability::Mail) && kind != Kind::Delivery {
             return wrong("capabilities", "mail is for plugins of the kind delivery");
         }
-        if raw.capabilities.contains(&Capability::Http) == raw.hosts.is_empty() {
+        if capabilities.contains(&Capability::Http) == raw.hosts.is_empty() {
             return wrong(
                 "hosts",
                 "named where the capability http is asked for, and only there",
@@ -173,7 +188,7 @@ impl Manifest {
         if !raw.config_schema.is_object() {
             return wrong("config-schema", "an object");
         }
-        let restart = match (raw.kind, raw.restart) {
+        let restart = match (kind, restart) {
             (Kind::Task, Some(restart)) => restart,
             (Kind::Task, None) => {
                 return wrong(
@@ -193,9 +208,9 @@ impl Manifest {
         Ok(Self {
             id: raw.id,
             version: raw.version,
-            kind: raw.kind,
+            kind,
             description: raw.description,
-            capabilities: raw.capabilities,
+            capabilities,
             hosts,
             restart,
             limits: raw.limits,
@@ -269,7 +284,7 @@ mod tests {
         for (key, value, said) in [
             ("id", json!("A"), "id: "),
             ("version", json!("1.0"), "version: "),
-            ("kind", json!("channel"), "kind"),
+            ("kind", json!("channel"), "kind: unknown variant `channel`"),
             (
                 "contract",
                 json!("0.2"),
@@ -280,7 +295,11 @@ mod tests {
                 json!(["mail", "http"]),
                 "capabilities: mail is for",
             ),
-            ("capabilities", json!(["files"]), "files"),
+            (
+                "capabilities",
+                json!(["files"]),
+                "capabilities: unknown variant `files`",
+            ),
             ("hosts", json!([]), "hosts: "),
             (
                 "hosts",
@@ -288,7 +307,11 @@ mod tests {
                 "hosts: \"http://api.example\" is neither",
             ),
             ("restart", Value::Null, "restart: "),
-            ("restart", json!("always"), "always"),
+            (
+                "restart",
+                json!("always"),
+                "restart: unknown variant `always`",
+            ),
             ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
             ("config-schema", json!(1), "config-schema: an object"),
             ("capabilties", json!([]), "unknown field `capabilties`"),

@@ -21,6 +21,7 @@ mod mailer;
 mod manifest;
 mod outbound;
 mod output;
+mod prepare;
 mod registry;
 mod section;
 mod services;
@@ -39,16 +40,13 @@ pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 
 use crate::clock::Clock;
 use crate::domain::event::Event;
-use crate::domain::step::{Checkpoint, Failure, FailureKind, Step, StepCall, StepContext};
+use crate::domain::step::{Checkpoint, Failure, Step, StepCall, StepContext};
 use cache::Cache;
-use component::{Exports, Loaded};
+use component::Exports;
 use engine::Ticker;
-use limits::Signals;
 use mailer::Mailer;
-use outbound::{Grant, Outbound, secure_origins};
-use output::{LogSink, Output};
+use outbound::Outbound;
 use registry::Registry;
-use state::{CallState, Caller};
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Runtime};
@@ -68,8 +66,8 @@ struct Inner {
     outbound: Arc<Outbound>,
     mailer: Arc<Mailer>,
     slots: Arc<Semaphore>,
-    /// Taken when this is dropped.
-    runtime: Option<Runtime>,
+    http_component: Plugin,
+    runtime: OwnRuntime,
 }
 
 impl Plugins {
@@ -88,25 +86,31 @@ impl Plugins {
             .enable_all()
             .build()
             .map_err(PluginError::Runtime)?;
+        let runtime = OwnRuntime::new(runtime);
         let mailer = {
-            let _within = runtime.enter();
+            let _within = runtime.handle.enter();
             Mailer::new(settings.mail.as_ref(), clock)?
         };
-        let plugins = Self(Arc::new(Inner {
+        let registry = Registry::default();
+        let builtin = |id| {
+            let plugin = Plugin::load(&engine, &cache, &settings.limits, registry::builtin(id)?)?;
+            registry.add(&plugin);
+            Ok::<_, PluginError>(plugin)
+        };
+        let http_component = builtin(registry::HTTP_COMPONENT)?;
+        builtin(registry::EMAIL)?;
+        Ok(Self(Arc::new(Inner {
             ticker: Ticker::start(&engine)?,
             engine,
             cache,
-            registry: Registry::default(),
+            registry,
             limits: settings.limits,
             outbound: Arc::new(Outbound::new(&settings.outbound)?),
             mailer: Arc::new(mailer),
             slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
-            runtime: Some(runtime),
-        }));
-        for id in [registry::HTTP_COMPONENT, registry::EMAIL] {
-            plugins.add_component(registry::builtin(id)?)?;
-        }
-        Ok(plugins)
+            http_component,
+            runtime,
+        })))
     }
 
     /// Takes a component in: manifest, contract and imports are checked, and it is compiled unless it is in the cache. New runs
@@ -121,19 +125,13 @@ impl Plugins {
         Ok(plugin)
     }
 
-    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). It is the built-in `http-component` for all.
+    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). For now it is the built-in `http-component` for
+    /// all of them.
     ///
     /// # Errors
-    /// No plugin does: a failure with the code `NO_PLUGIN`.
-    pub fn task_type(&self, component: Option<&str>) -> Result<Plugin, Failure> {
-        let found = self.0.registry.by_id(registry::HTTP_COMPONENT);
-        found.ok_or_else(|| {
-            let message = format!(
-                "no plugin runs the component {:?}",
-                component.unwrap_or_default()
-            );
-            Failure::new(FailureKind::Config, "NO_PLUGIN", message)
-        })
+    /// No plugin does; there will be such components once plugins can be uploaded.
+    pub fn task_type(&self, _component: Option<&str>) -> Result<Plugin, Failure> {
+        Ok(self.0.http_component.clone())
     }
 
     /// The plugin that a run has pinned.
@@ -169,9 +167,9 @@ impl Plugins {
         self.run(plugin, move |inner, plugin, home| async move {
             let loaded = plugin.loaded();
             let Exports::Task(task) = &loaded.exports else {
-                return Err(wrong_kind(loaded, "task"));
+                return Err(call::wrong_kind(loaded, "task"));
             };
-            let prepared = prepare_task(&inner, loaded, &context, services, home);
+            let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
@@ -199,9 +197,9 @@ impl Plugins {
         self.run(plugin, move |inner, plugin, home| async move {
             let loaded = plugin.loaded();
             let Exports::Task(task) = &loaded.exports else {
-                return Err(wrong_kind(loaded, "task"));
+                return Err(call::wrong_kind(loaded, "task"));
             };
-            let prepared = prepare_task(&inner, loaded, &context, services, home);
+            let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = task.cancel(&mut store, &context, state);
@@ -227,24 +225,9 @@ impl Plugins {
         self.run(plugin, move |inner, plugin, _| async move {
             let loaded = plugin.loaded();
             let Exports::Delivery(delivery) = &loaded.exports else {
-                return Err(wrong_kind(loaded, "delivery"));
+                return Err(call::wrong_kind(loaded, "delivery"));
             };
-            let caller = Caller::Delivery {
-                address: event.address.clone(),
-                thread,
-                mailer: Arc::clone(&inner.mailer),
-            };
-            let grant = Grant {
-                plugin: loaded.manifest.id.clone(),
-                hosts: Arc::clone(&loaded.hosts),
-                task_origins: Vec::new(),
-                token_origins: Vec::new(),
-            };
-            let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
-            let log: LogSink = Arc::new(move |level, line: &str| {
-                log_delivery(&id, delivery_id.0, level, line);
-            });
-            let prepared = prepare(&inner, loaded, caller, grant, log);
+            let prepared = prepare::delivery(&inner, loaded, &event, thread);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);
@@ -256,6 +239,13 @@ impl Plugins {
         .await
     }
 
+    /// The runtime on which plugins run. Whoever makes many calls does well to spawn its own tasks there: a call from a task
+    /// of this runtime goes on in that task, while one from elsewhere costs two changes of thread.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.0.runtime.handle
+    }
+
     /// Runs a call on the plugins' runtime, in a slot, while the engine ticks.
     async fn run<T, F, R>(&self, plugin: &Plugin, call: F) -> Result<T, StepError>
     where
@@ -263,25 +253,27 @@ impl Plugins {
         F: FnOnce(Arc<Inner>, Plugin, Handle) -> R + Send + 'static,
         R: Future<Output = Result<T, StepError>> + Send + 'static,
     {
-        let stopping = || StepError::Abandoned("the server is stopping".to_owned());
-        let slot = Arc::clone(&self.0.slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| stopping())?;
+        let abandoned = |why: &str| StepError::Abandoned(why.to_owned());
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
+        let slot = slot.map_err(|_| abandoned("the server is stopping"))?;
         let (inner, plugin, home) = (Arc::clone(&self.0), plugin.clone(), Handle::current());
-        let runtime = self.0.runtime.as_ref().ok_or_else(stopping)?;
-        let running = runtime.spawn(async move {
+        let is_at_home = home.id() == self.runtime().id();
+        let running = Box::pin(async move {
             let _slot = slot;
             let _ticking = inner.ticker.run();
             call(Arc::clone(&inner), plugin, home).await
         });
+        if is_at_home {
+            return running.await;
+        }
         // A call whose result nobody waits for any more is ended.
-        let mut running = AbortOnDrop(running);
+        let mut running = AbortOnDrop(self.runtime().spawn(running));
         match (&mut running.0).await {
             Ok(result) => result,
-            Err(error) => Err(StepError::Abandoned(format!(
-                "the call did not end orderly: {error}"
-            ))),
+            Err(error) if error.is_panic() => {
+                Err(abandoned("the host failed in the middle of a call"))
+            }
+            Err(_) => Err(abandoned("the server is stopping")),
         }
     }
 }
@@ -294,80 +286,23 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-fn prepare_task(
-    inner: &Inner,
-    loaded: &Loaded,
-    context: &StepContext,
-    services: Arc<dyn StepServices>,
-    home: Handle,
-) -> CallState {
-    let own = [
-        Some(context.components_url.as_str()),
-        context.component_url.as_deref(),
-    ];
-    let task_origins = secure_origins(own.into_iter().flatten());
-    let mut token_origins = task_origins.clone();
-    token_origins.extend(secure_origins(context.public_url.as_deref()));
-    let grant = Grant {
-        plugin: loaded.manifest.id.clone(),
-        hosts: Arc::clone(&loaded.hosts),
-        task_origins,
-        token_origins,
-    };
-    let lines = Arc::clone(&services);
-    let log: LogSink = Arc::new(move |level, line: &str| lines.log(level, line));
-    prepare(inner, loaded, Caller::Task { services, home }, grant, log)
+/// A runtime that may be dropped anywhere, also within another one: its threads are not waited for.
+struct OwnRuntime {
+    handle: Handle,
+    runtime: Option<Runtime>,
 }
 
-fn prepare(
-    inner: &Inner,
-    loaded: &Loaded,
-    caller: Caller,
-    grant: Grant,
-    log: LogSink,
-) -> CallState {
-    let signals = Arc::new(Signals::default());
-    let output = Output::new(loaded.limits.log_bytes, log);
-    let services = match &caller {
-        Caller::Task { services, home } => Some((Arc::clone(services), home.clone())),
-        Caller::Delivery { .. } => None,
-    };
-    let http_call = loaded.manifest.asks_for(Capability::Http).then(|| {
-        outbound::Call::new(
-            Arc::clone(&inner.outbound),
-            grant,
-            services,
-            &loaded.limits,
-            Arc::clone(&signals),
-            output.clone(),
-        )
-    });
-    CallState::new(
-        caller,
-        http_call,
-        loaded.limits.memory_bytes,
-        output,
-        signals,
-    )
-}
-
-fn wrong_kind(loaded: &Loaded, wanted: &str) -> StepError {
-    let message = format!("plugin {} is not of the kind {wanted}", loaded.manifest.id);
-    StepError::Failed(Failure::new(FailureKind::Internal, "WRONG_KIND", message))
-}
-
-fn log_delivery(plugin: &str, delivery: i64, level: LogLevel, line: &str) {
-    match level {
-        LogLevel::Debug => tracing::debug!(plugin, delivery, "{line}"),
-        LogLevel::Info => tracing::info!(plugin, delivery, "{line}"),
-        LogLevel::Warning => tracing::warn!(plugin, delivery, "{line}"),
-        LogLevel::Error => tracing::error!(plugin, delivery, "{line}"),
+impl OwnRuntime {
+    fn new(runtime: Runtime) -> Self {
+        Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        }
     }
 }
 
-impl Drop for Inner {
+impl Drop for OwnRuntime {
     fn drop(&mut self) {
-        // Waiting for its threads is not allowed where this may be dropped.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

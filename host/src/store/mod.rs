@@ -80,13 +80,20 @@ type Result<T> = std::result::Result<T, StoreError>;
 const READ_CONNECTIONS: u32 = 8;
 
 impl Store {
-    /// The address of the embedded database in a data directory.
+    /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        format!(
-            "sqlite://{}",
-            data_dir.join("orchestrator.sqlite").display()
-        )
+        let path = data_dir.join("orchestrator.sqlite");
+        let mut url = "sqlite://".to_owned();
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                    url.push(char::from(*byte));
+                }
+                _ => url.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        url
     }
 
     /// Opens the database, creates it where it does not exist, and brings its schema up to date.
@@ -138,4 +145,22 @@ fn pool(connections: u32) -> AnyPoolOptions {
                 Ok(())
             })
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_data_directory_may_have_any_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("a b?c%20d#e:f");
+        std::fs::create_dir(&dir).unwrap();
+
+        Store::open(&Store::embedded_url(&dir)).await.unwrap();
+
+        assert!(dir.join("orchestrator.sqlite").is_file());
+        let relative = Store::embedded_url(Path::new("my data"));
+        assert_eq!(relative, "sqlite://my%20data/orchestrator.sqlite");
+    }
 }

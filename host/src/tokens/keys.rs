@@ -34,6 +34,8 @@ pub enum KeyError {
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    #[error("the keys could not be derived from the master key")]
+    Derivation,
 }
 
 /// The derived keys. Cloning is cheap; nothing of them prints.
@@ -62,26 +64,33 @@ impl Keys {
             Some(text) => decode(text).ok_or(KeyError::MalformedSetting)?,
             None => read_or_make(&data_dir.join(KEY_FILE), random)?,
         };
-        Ok(Self::derive(&master))
+        Self::derive(&master)
     }
 
-    fn derive(master: &[u8; 32]) -> Self {
+    fn derive(master: &[u8; 32]) -> Result<Self, KeyError> {
         let derivation = Hkdf::<Sha256>::new(None, master);
-        Self {
-            lookup: expand(&derivation, b"orchestrator token lookup 1"),
-            sealing: expand(&derivation, b"orchestrator sealing 1"),
-            plugin_cache: expand(&derivation, b"orchestrator plugin cache 1"),
-        }
+        Ok(Self {
+            lookup: expand(&derivation, b"orchestrator token lookup 1")?,
+            sealing: expand(&derivation, b"orchestrator sealing 1")?,
+            plugin_cache: expand(&derivation, b"orchestrator plugin cache 1")?,
+        })
     }
 }
 
-fn expand<const BYTES: usize>(derivation: &Hkdf<Sha256>, purpose: &[u8]) -> [u8; BYTES] {
+/// Whether a text is a master key at all, as the setting may give it.
+#[must_use]
+pub fn is_master_key(text: &str) -> bool {
+    decode(text).is_some()
+}
+
+fn expand<const BYTES: usize>(
+    derivation: &Hkdf<Sha256>,
+    purpose: &[u8],
+) -> Result<[u8; BYTES], KeyError> {
     let mut key = [0; BYTES];
-    // Fails only beyond 255 blocks of output.
-    if derivation.expand(purpose, &mut key).is_err() {
-        tracing::error!(BYTES, "a key could not be derived");
-    }
-    key
+    // Fails only beyond 255 blocks of output. A key of zeros must not come of it all the same.
+    let expanded = derivation.expand(purpose, &mut key);
+    expanded.map(|()| key).map_err(|_| KeyError::Derivation)
 }
 
 fn read_or_make(path: &Path, random: &Random) -> Result<[u8; 32], KeyError> {

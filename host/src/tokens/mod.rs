@@ -7,7 +7,7 @@
 mod keys;
 mod seal;
 
-pub use keys::{KEY_FILE, KeyError, Keys};
+pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};

@@ -138,11 +138,6 @@ impl<'a, 'f> Fields<'a, 'f> {
 }
 
 /// `10`, and `10.0` too: some languages print no other numbers.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the number is checked to be whole and in range"
-)]
 fn whole_number(value: &Value) -> Option<u64> {
     /// 2^53: above it, not every whole number has a float of its own.
     const MOST: f64 = 9_007_199_254_740_992.0;

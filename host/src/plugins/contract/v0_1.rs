@@ -172,7 +172,7 @@ impl DeliveryExports {
         let delivery = plugin.orchestrator_delivery_delivery();
         let answered = delivery.call_deliver(store, &event).await?;
         Ok(answered
-            .map(|receipt| receipt.map(answer::receipt))
+            .map(|receipt| receipt.as_deref().map(answer::receipt))
             .map_err(answer::failure))
     }
 }

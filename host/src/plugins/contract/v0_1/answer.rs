@@ -57,7 +57,7 @@ pub(super) fn step(
                     data: wait.state.data,
                 },
                 after: Duration::from_millis(wait.after_ms),
-                progress: wait.progress.map(progress),
+                progress: wait.progress.as_ref().map(progress),
                 response: response(wait.response, response_bytes)?,
             }))
         }
@@ -76,7 +76,7 @@ fn response(json: Option<String>, most_bytes: usize) -> Result<Option<String>, B
     Ok((json.trim() != "null").then_some(json))
 }
 
-fn progress(progress: task_types::Progress) -> String {
+fn progress(progress: &task_types::Progress) -> String {
     let message = sentence(&progress.message);
     match progress.percent {
         Some(percent) => format!("{} %: {message}", percent.min(100)),
@@ -102,8 +102,8 @@ pub(super) fn failure(failure: shared::Failure) -> Failure {
     }
 }
 
-pub(super) fn receipt(text: String) -> String {
-    sentence(&text)
+pub(super) fn receipt(text: &str) -> String {
+    sentence(text)
 }
 
 /// Clients compare codes, so anything that is not one becomes one that says so.

@@ -1,0 +1,239 @@
+//! From settings as they are given to settings that can be used: every value is judged here, and a refusal names it.
+//!
+//! What a value is for is checked as far as that goes without acting: an authority's certificate is decoded, the mail
+//! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
+
+use super::{Config, ConfigError, Settings, wrong};
+use crate::plugins::{MailSettings, StepLimits};
+use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
+use ipnet::IpNet;
+use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use url::Url;
+
+impl Settings {
+    pub(super) fn check(self) -> Result<Config, ConfigError> {
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        let listen = listen.parse().map_err(|_| {
+            wrong(
+                "listen",
+                format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"),
+            )
+        })?;
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let database_url = match self.database_url {
+            None => crate::store::Store::embedded_url(&data_dir),
+            Some(url) if url.starts_with("sqlite://") => url,
+            // Not shown: it may hold a password.
+            Some(_) => {
+                let why = "must start with sqlite://: this version speaks to no other database";
+                return Err(wrong("database-url", why));
+            }
+        };
+        let components_url = self
+            .components_url
+            .as_deref()
+            .unwrap_or("https://syrup.keboola.com");
+        let defaults = StepLimits::default();
+        let seconds =
+            |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
+        let cpu = within("step-cpu-seconds", self.step_cpu_seconds, 1..=3_600)?;
+        let wall = within("step-wall-seconds", self.step_wall_seconds, 1..=86_400)?;
+        let memory = within("step-memory-mib", self.step_memory_mib, 1..=1_024)?;
+        let step_limits = StepLimits {
+            cpu: seconds(cpu, defaults.cpu),
+            wall: seconds(wall, defaults.wall),
+            memory_bytes: memory.map_or(defaults.memory_bytes, |mib| size(mib) << 20),
+            ..defaults
+        };
+        Ok(Config {
+            listen,
+            database_url,
+            public_url: self
+                .public_url
+                .as_deref()
+                .map(|url| base_address("public-url", url, &["http", "https"]))
+                .transpose()?,
+            components_url: base_address("components-url", components_url, &["https"])?,
+            mail: mail(self.smtp_url, self.mail_from)?,
+            outbound_allow: list("outbound-allow", &self.outbound_allow)?,
+            outbound_ca_pem: self.outbound_ca.as_deref().map(authority).transpose()?,
+            trusted_proxies: networks("trusted-proxies", &self.trusted_proxies)?,
+            workers: size(within("workers", self.workers, 1..=1_024)?.unwrap_or(64)),
+            project_workers: size(
+                within("project-workers", self.project_workers, 1..=1_024)?.unwrap_or(32),
+            ),
+            step_limits,
+            body_limit_bytes: size(
+                within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024),
+            ) << 10,
+            log: log(self.log.as_deref())?,
+            master_key: master_key(self.master_key)?,
+            master_token: master_token(self.master_token)?,
+            data_dir,
+        })
+    }
+}
+
+fn size(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+fn within(
+    setting: &'static str,
+    value: Option<u64>,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, ConfigError> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            let why = format!("must be {} to {}, not {value}", range.start(), range.end());
+            Err(wrong(setting, why))
+        }
+        value => Ok(value),
+    }
+}
+
+/// An address that others are appended to: no query, no fragment, no trailing slash.
+fn base_address(
+    setting: &'static str,
+    text: &str,
+    schemes: &[&str],
+) -> Result<String, ConfigError> {
+    let schemes_named = schemes.join(":// or ");
+    let refused = |why: &str| wrong(setting, format!("{why}, not {text:?}"));
+    let url = Url::parse(text).map_err(|_| {
+        refused(&format!(
+            "must be an address that starts with {schemes_named}://"
+        ))
+    })?;
+    if !schemes.contains(&url.scheme()) {
+        return Err(refused(&format!("must start with {schemes_named}://")));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("must have no query and no fragment"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(setting, "must hold no user and no password"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn mail(
+    smtp_url: Option<String>,
+    from: Option<String>,
+) -> Result<Option<MailSettings>, ConfigError> {
+    let from = from.unwrap_or_else(|| "orchestrator@localhost".into());
+    if let Err(error) = lettre::message::Mailbox::from_str(&from) {
+        return Err(wrong(
+            "mail-from",
+            format!("must be a mail address: {error}"),
+        ));
+    }
+    let Some(smtp_url) = smtp_url else {
+        return Ok(None);
+    };
+    // Its error could quote the address with its password.
+    if AsyncSmtpTransport::<Tokio1Executor>::from_url(&smtp_url).is_err() {
+        let why = "must be smtp://[user:password@]host[:port] or smtps://…";
+        return Err(wrong("smtp-url", why));
+    }
+    Ok(Some(MailSettings { smtp_url, from }))
+}
+
+fn list<T: FromStr>(setting: &'static str, texts: &[String]) -> Result<Vec<T>, ConfigError>
+where
+    T::Err: fmt::Display,
+{
+    let given = texts
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty());
+    given
+        .map(|text| {
+            text.parse()
+                .map_err(|error| wrong(setting, format!("holds {text:?}: {error}")))
+        })
+        .collect()
+}
+
+/// Address ranges; a bare address is a range of one.
+fn networks(setting: &'static str, texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let whole: Vec<String> = texts
+        .iter()
+        .map(|text| match text.trim().parse::<std::net::IpAddr>() {
+            Ok(address) => IpNet::from(address).to_string(),
+            Err(_) => text.clone(),
+        })
+        .collect();
+    list(setting, &whole)
+}
+
+fn authority(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let pem = fs::read(path).map_err(|error| {
+        wrong(
+            "outbound-ca",
+            format!("cannot be read at {}: {error}", path.display()),
+        )
+    })?;
+    match count_certificates(&pem) {
+        Ok(1..) => Ok(pem),
+        Ok(0) => Err(wrong(
+            "outbound-ca",
+            format!("holds no PEM certificate: {}", path.display()),
+        )),
+        Err(error) => Err(wrong(
+            "outbound-ca",
+            format!("holds what is no certificate ({error}): {}", path.display()),
+        )),
+    }
+}
+
+fn count_certificates(pem: &[u8]) -> Result<usize, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    Ok(roots.len())
+}
+
+fn log(filter: Option<&str>) -> Result<String, ConfigError> {
+    let filter = filter.unwrap_or("info");
+    match tracing_subscriber::EnvFilter::try_new(filter) {
+        Ok(_) => Ok(filter.to_owned()),
+        Err(error) => Err(wrong(
+            "log",
+            format!("must be a level or a filter: {error}"),
+        )),
+    }
+}
+
+fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
+    match key {
+        Some(key) if !is_master_key(&key) => Err(wrong(
+            "master-key (ORCHESTRATOR_MASTER_KEY)",
+            "must be 32 bytes, as base64 or as 64 hexadecimal digits",
+        )),
+        key => Ok(key),
+    }
+}
+
+fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
+    match token {
+        Some(token) if !is_secret(&token) => {
+            let why = format!(
+                "must be {} to {} visible ASCII characters",
+                SECRET_BYTES.start(),
+                SECRET_BYTES.end()
+            );
+            Err(wrong("master-token (ORCHESTRATOR_MASTER_TOKEN)", why))
+        }
+        token => Ok(token),
+    }
+}

@@ -1,0 +1,188 @@
+//! Each way in which a component may answer, through the whole server.
+
+use crate::support::process::{Installation, MASTER, PATIENCE, Process, files_below};
+use crate::support::steps::demo;
+use serde_json::{Value, json};
+
+async fn started(workers: &str) -> (demo_components::DemoServer, Installation, Process) {
+    let demo = demo().await;
+    let installation = Installation::new(&demo).with(workers.to_owned());
+    let installation = installation.with("--step-wall-seconds=3".to_owned());
+    let process = installation.start().await;
+    (demo, installation, process)
+}
+
+fn one(task: Value) -> Value {
+    json!({"name": "One task", "tasks": [task]})
+}
+
+fn only_result(job: &Value) -> &Value {
+    let results = job["results"]["tasks"].as_array().expect("results");
+    assert_eq!(results.len(), 1, "{job}");
+    &results[0]
+}
+
+#[tokio::test]
+async fn each_answer_of_a_component_ends_its_task_as_it_should() {
+    let (demo, _installation, process) = started("--workers=8").await;
+    let mut jobs = Vec::new();
+    for (component, parameters, status, code) in [
+        ("sync", json!({}), "success", None),
+        ("empty", json!({}), "success", None),
+        ("not-json", json!({}), "success", None),
+        ("async", json!({"polls": 2}), "success", None),
+        ("async-no-flag", json!({"polls": 1}), "success", None),
+        (
+            "async",
+            json!({"polls": 0, "result": "warning"}),
+            "error",
+            None,
+        ),
+        (
+            "async",
+            json!({"polls": 0, "result": "terminated"}),
+            "error",
+            None,
+        ),
+        (
+            "flaky-poll",
+            json!({"failures": 2, "polls": 2}),
+            "success",
+            None,
+        ),
+        ("flaky", json!({"failures": 1}), "success", None),
+        ("status", json!({"code": 404}), "error", None),
+        ("status", json!({"code": 500}), "error", None),
+        ("hang", json!({}), "error", Some("TIME_LIMIT")),
+        ("close", json!({}), "error", Some("NO_ANSWER")),
+        (
+            "huge",
+            json!({"megabytes": 9}),
+            "error",
+            Some("RESPONSE_TOO_LARGE"),
+        ),
+        ("redirect", json!({}), "error", None),
+        ("redirect-poll", json!({"polls": 1}), "success", None),
+        (
+            "redirect-poll",
+            json!({"polls": 1, "to": "https://10.1.2.3/x"}),
+            "error",
+            Some("ADDRESS_REFUSED"),
+        ),
+        (
+            "redirect-poll",
+            json!({"polls": 1, "to": "http://127.0.0.1/x"}),
+            "error",
+            Some("NOT_HTTPS"),
+        ),
+        (
+            "elsewhere",
+            json!({"polls": 1, "url": "https://169.254.169.254/latest"}),
+            "error",
+            Some("ADDRESS_REFUSED"),
+        ),
+    ] {
+        let task = json!({"component": component, "actionParameters": parameters});
+        jobs.push((process.run(one(task.clone())).await, task, status, code));
+    }
+
+    for (id, task, status, code) in jobs {
+        let job = process.finished(&id).await;
+        assert_eq!(job["status"], status, "{task}: {job}");
+        let result = only_result(&job);
+        assert_eq!(result["code"].as_str(), code, "{task}: {result}");
+        if status == "error" {
+            assert!(
+                result["message"]
+                    .as_str()
+                    .is_some_and(|text| !text.is_empty()),
+                "{result}"
+            );
+        }
+    }
+    let starts = demo
+        .requests()
+        .iter()
+        .filter(|one| one.path == "/close/run")
+        .count();
+    assert_eq!(starts, 1, "a POST that may have arrived is not repeated");
+    assert!(process.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_component_that_refuses_connections_is_tried_again_while_the_task_has_time() {
+    let (_demo, _installation, process) = started("--workers=8").await;
+    let task = json!({"componentUrl": "https://127.0.0.1:9/never", "timeoutMinutes": 5});
+    let id = process.run(one(task)).await;
+
+    let job = process
+        .job_when(&id, "a second try", |job| {
+            let message = job["results"]["tasks"][0]["message"].as_str();
+            message.is_some_and(|text| text.starts_with("try 3 follows"))
+        })
+        .await;
+
+    let message = only_result(&job)["message"].as_str().unwrap_or_default();
+    assert!(message.contains("the connection was refused"), "{message}");
+    assert_eq!(job["status"], "processing");
+}
+
+#[tokio::test]
+async fn waiting_tasks_hold_no_worker_and_phases_run_side_by_side() {
+    let (demo, _installation, process) = started("--workers=1").await;
+    let wait = json!({"component": "async", "actionParameters": {"seconds": 600}, "phase": "load"});
+    let id = process
+        .run(json!({"name": "Many", "tasks": vec![wait; 20]}))
+        .await;
+    demo.wait_for(
+        |seen| seen.iter().filter(|one| one.method == "POST").count() == 20,
+        PATIENCE,
+    )
+    .await
+    .expect("twenty starts with one worker, none of them over");
+
+    let other = process.run(one(json!({"component": "sync"}))).await;
+    assert_eq!(process.finished(&other).await["status"], "success");
+    demo.finish_jobs();
+    let job = process.finished(&id).await;
+
+    assert_eq!(job["status"], "success");
+    assert_eq!(demo.jobs().len(), 20);
+    assert_eq!(job["results"]["phases"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
+    let demo = demo().await;
+    let installation = Installation::new(&demo).with("--log=debug".to_owned());
+    let process = installation.start().await;
+    let id = process.run(one(json!({"component": "echo-token"}))).await;
+    let job = process.finished(&id).await;
+
+    let sent = demo.requests();
+    let sent = sent
+        .iter()
+        .find(|one| one.path == "/echo-token/run")
+        .expect("called");
+    let token = sent
+        .header("x-storageapi-token")
+        .expect("the host adds it")
+        .to_owned();
+    assert_ne!(token, MASTER, "the orchestration has a token of its own");
+    assert!(job.to_string().contains("***"), "{job}");
+    let log = process.log();
+    assert!(process.stop().await.success());
+
+    let mut places = files_below(&installation.data_dir());
+    places.push(("the log".into(), log.into_bytes()));
+    places.push(("the job".into(), job.to_string().into_bytes()));
+    assert!(places.len() > 4, "there is something to search");
+    for secret in [token.as_str(), MASTER] {
+        for (place, bytes) in &places {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "a secret is in {}", place.display());
+        }
+    }
+}
