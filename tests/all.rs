@@ -12,5 +12,6 @@ mod domain;
 mod e2e;
 mod house;
 mod plugins;
+mod runner;
 mod store;
 mod support;

@@ -40,8 +40,8 @@ CREATE TABLE tokens (
     can_purge_trash    INTEGER NOT NULL,
     creator_id    INTEGER,
     creator_description TEXT,
-    -- Made for an orchestration: deleted with the last job that uses it, once no orchestration does.
-    is_made       INTEGER NOT NULL
+    -- The orchestration that it was made for: it goes with that one and its last job. Null for a token that was given.
+    made_for      INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX tokens_by_lookup ON tokens (lookup);
 CREATE INDEX tokens_by_project ON tokens (project_id);

@@ -12,7 +12,7 @@ async fn started(workers: &str) -> (demo_components::DemoServer, Installation, P
     (demo, installation, process)
 }
 
-fn one(task: Value) -> Value {
+fn one(task: &Value) -> Value {
     json!({"name": "One task", "tasks": [task]})
 }
 
@@ -83,7 +83,7 @@ async fn each_answer_of_a_component_ends_its_task_as_it_should() {
         ),
     ] {
         let task = json!({"component": component, "actionParameters": parameters});
-        jobs.push((process.run(one(task.clone())).await, task, status, code));
+        jobs.push((process.run(one(&task)).await, task, status, code));
     }
 
     for (id, task, status, code) in jobs {
@@ -113,7 +113,7 @@ async fn each_answer_of_a_component_ends_its_task_as_it_should() {
 async fn a_component_that_refuses_connections_is_tried_again_while_the_task_has_time() {
     let (_demo, _installation, process) = started("--workers=8").await;
     let task = json!({"componentUrl": "https://127.0.0.1:9/never", "timeoutMinutes": 5});
-    let id = process.run(one(task)).await;
+    let id = process.run(one(&task)).await;
 
     let job = process
         .job_when(&id, "a second try", |job| {
@@ -141,7 +141,7 @@ async fn waiting_tasks_hold_no_worker_and_phases_run_side_by_side() {
     .await
     .expect("twenty starts with one worker, none of them over");
 
-    let other = process.run(one(json!({"component": "sync"}))).await;
+    let other = process.run(one(&json!({"component": "sync"}))).await;
     assert_eq!(process.finished(&other).await["status"], "success");
     demo.finish_jobs();
     let job = process.finished(&id).await;
@@ -156,7 +156,7 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let demo = demo().await;
     let installation = Installation::new(&demo).with("--log=debug".to_owned());
     let process = installation.start().await;
-    let id = process.run(one(json!({"component": "echo-token"}))).await;
+    let id = process.run(one(&json!({"component": "echo-token"}))).await;
     let job = process.finished(&id).await;
 
     let sent = demo.requests();

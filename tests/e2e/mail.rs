@@ -1,6 +1,6 @@
 //! Error mail, from the end of a job to a real SMTP server.
 
-use crate::support::process::{Installation, PATIENCE};
+use crate::support::process::{Installation, PATIENCE, until};
 use crate::support::smtp::SmtpSink;
 use crate::support::steps::demo;
 use serde_json::json;
@@ -66,4 +66,32 @@ async fn a_mail_that_was_refused_for_now_is_sent_again_with_the_same_message_id(
     assert!(message_id.starts_with("delivery-1."), "{message_id}");
     assert!(process.stop().await.success());
     assert_eq!(smtp.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_recipient_that_the_mail_server_refuses_for_good_is_given_up() {
+    let (demo, smtp) = (demo().await, SmtpSink::start().await);
+    smtp.fail_next_rcpt(1, 550);
+    let installation = Installation::new(&demo).with(format!("--smtp-url={}", smtp.url()));
+    let process = installation.start().await;
+
+    process
+        .run(json!({
+            "name": "Nightly",
+            "notifications": [{"email": "gone@example.com", "channel": "error"}],
+            "tasks": [{"component": "status"}],
+        }))
+        .await;
+    let log = until("the delivery to be given up", || async {
+        let log = process.log();
+        if log.contains("notification given up") {
+            Ok(log)
+        } else {
+            Err(log)
+        }
+    })
+    .await;
+
+    assert!(log.contains("MAIL_REFUSED"), "{log}");
+    assert!(smtp.mails().is_empty());
 }

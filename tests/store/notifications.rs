@@ -14,9 +14,9 @@ use serde_json::json;
 async fn watched(test: &TestStore) -> Orchestration {
     let mut new = new_orchestration(test.project, vec![task("a")]);
     new.notifications = vec![
-        notification("error", json!({})),
-        notification("waiting", json!({"timeout": 10})),
-        notification("processing", json!({"tolerance": 20})),
+        notification("error", &json!({})),
+        notification("waiting", &json!({"timeout": 10})),
+        notification("processing", &json!({"tolerance": 20})),
     ];
     test.create(new).await
 }

@@ -172,3 +172,50 @@ async fn tasks_keep_their_ids_over_an_update_without_ids() {
         .collect();
     assert_eq!(ids, ["3", "2"]);
 }
+
+#[tokio::test]
+async fn a_token_that_was_given_is_neither_renewed_nor_deleted_by_the_orchestration_it_was_given_to()
+ {
+    let test = TestStore::new().await;
+    let owner = test.orchestration(vec![]).await;
+    let mut new = new_orchestration(test.project, vec![]);
+    new.token = TokenChoice::Existing(owner.token.id);
+    let other = test.create(new).await;
+
+    let refreshed = test
+        .store
+        .refresh_orchestration_token(test.project, other.id, token("of the other's own"), NOON)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_ne!(refreshed.token.id, owner.token.id);
+    for id in [other.id, owner.id] {
+        let given = test
+            .store
+            .read_token(test.project, owner.token.id)
+            .await
+            .unwrap();
+        assert!(given.is_some());
+        assert!(
+            test.store
+                .delete_orchestration(test.project, id, NOON)
+                .await
+                .unwrap()
+        );
+    }
+
+    assert!(
+        test.store
+            .read_token(test.project, owner.token.id)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        test.store
+            .read_token(test.project, refreshed.token.id)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

@@ -129,7 +129,6 @@ impl Server {
         let made = self.tokens.new_token(description.into(), None);
         let token = NewToken {
             is_master,
-            is_made: false,
             ..made.expect("token")
         };
         let new = NewOrchestration {

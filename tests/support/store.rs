@@ -44,6 +44,11 @@ impl TestStore {
         }
     }
 
+    /// The folder of the database.
+    pub fn path(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     pub async fn another_project(&self) -> ProjectId {
         let token = token(&format!("master of another {}", rand_text()));
         self.store
@@ -113,7 +118,6 @@ pub fn token(description: &str) -> NewToken {
         },
         is_master: false,
         creator: None,
-        is_made: true,
     }
 }
 
@@ -162,7 +166,7 @@ pub fn in_phase(phase: &str, component: &str) -> Task {
     }
 }
 
-pub fn notification(channel: &str, parameters: Value) -> Notification {
+pub fn notification(channel: &str, parameters: &Value) -> Notification {
     let json = json!({"email": "ops@example.com", "channel": channel, "parameters": parameters});
     serde_json::from_value(json).unwrap()
 }

@@ -158,10 +158,12 @@ impl Runner {
                 let project = leased.job.project_id;
                 *running.of_project.entry(project).or_default() += 1;
                 let runner = self.clone();
-                running.steps.spawn(async move {
+                let step = async move {
                     runner.run_step(leased).await;
                     project
-                });
+                };
+                // Beside the plugin that it calls, which spares the step two changes of thread.
+                running.steps.spawn_on(step, self.plugins.runtime());
             }
         }
     }

@@ -117,9 +117,7 @@ impl Runner {
             }),
             None => {
                 let component = leased.task.component.as_deref();
-                self.plugins.task_type(component).map_err(|error| {
-                    Failure::new(FailureKind::Config, "NO_TASK_TYPE", error.to_string())
-                })
+                self.plugins.task_type(component)
             }
         }
     }

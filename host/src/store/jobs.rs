@@ -173,8 +173,10 @@ impl Store {
                 .await?;
                 if let Some(row) = cancelled {
                     let columns = Columns::of(&row, "jobs");
-                    advance_queue(tx, OrchestrationId(columns.int("orchestration_id")?)).await?;
-                    drop_unused_token(tx, TokenId(columns.int("token_id")?)).await?;
+                    let orchestration = OrchestrationId(columns.int("orchestration_id")?);
+                    advance_queue(tx, orchestration).await?;
+                    let token = TokenId(columns.int("token_id")?);
+                    drop_unused_token(tx, orchestration, token).await?;
                     return Ok(Cancelled::Done);
                 }
                 let row = sqlx::query("SELECT status FROM jobs WHERE id = $1 AND project_id = $2")

@@ -35,6 +35,7 @@ use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A transaction's connection.
@@ -53,7 +54,7 @@ pub struct Store {
 pub enum StoreError {
     /// The database does not answer, or gave the transaction up. Nothing was written; another attempt could help.
     #[error("the database does not answer: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// The write queue has stopped because the server is stopping.
     #[error("the database is closing")]
     Closing,
@@ -70,7 +71,7 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unavailable(error)
+        Self::Unavailable(Arc::new(error))
     }
 }
 

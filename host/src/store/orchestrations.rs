@@ -6,7 +6,7 @@
 use super::revisions::insert_revision;
 use super::rows::Columns;
 use super::ticks::close_ledger;
-use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret};
+use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::notification::Notification;
@@ -132,6 +132,9 @@ impl Store {
                 .fetch_one(&mut *tx)
                 .await?;
                 let id = OrchestrationId(Columns::of(&row, "orchestrations").int("id")?);
+                if matches!(new.token, TokenChoice::Make(_)) {
+                    tie_token(tx, token.id, id).await?;
+                }
                 insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;
                 store.find(tx, new.project_id, id).await
             })
@@ -159,7 +162,7 @@ impl Store {
                         return Ok(Updated::NoSuchToken);
                     };
                     use_token(tx, project, id, &token).await?;
-                    drop_unused_token(tx, before.token.id).await?;
+                    drop_unused_token(tx, id, before.token.id).await?;
                 }
                 if let Some(name) = &change.name {
                     sqlx::query(
@@ -207,11 +210,12 @@ impl Store {
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(None);
                 };
-                if !renew_secret(tx, project, before.token.id, &token.secret, now).await? {
+                if !renew_secret(tx, id, before.token.id, &token.secret, now).await? {
                     let token = TokenReference {
                         id: insert_token(tx, project, &token, now).await?,
                         description: token.description,
                     };
+                    tie_token(tx, token.id, id).await?;
                     use_token(tx, project, id, &token).await?;
                 }
                 store.find(tx, project, id).await
@@ -253,7 +257,7 @@ impl Store {
                 .bind(now.0)
                 .execute(&mut *tx)
                 .await?;
-                drop_unused_token(tx, before.token.id).await?;
+                drop_unused_token(tx, id, before.token.id).await?;
                 Ok(true)
             })
         })

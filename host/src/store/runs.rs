@@ -297,7 +297,7 @@ pub(super) async fn finish_job(
         promise_error_notifications(tx, job, now).await?;
     }
     advance_queue(tx, job.orchestration_id).await?;
-    drop_unused_token(tx, job.token.id).await
+    drop_unused_token(tx, job.orchestration_id, job.token.id).await
 }
 
 async fn promise_error_notifications(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<()> {

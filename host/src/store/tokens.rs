@@ -2,7 +2,7 @@
 
 use super::rows::Columns;
 use super::{Result, Store, Tx};
-use crate::domain::ids::{ProjectId, TokenId};
+use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -41,8 +41,6 @@ pub struct NewToken {
     pub secret: TokenSecret,
     pub is_master: bool,
     pub creator: Option<TokenReference>,
-    /// Made for an orchestration: goes with the last job that uses it.
-    pub is_made: bool,
 }
 
 const COLUMNS: &str = "id, project_id, description, created_at, refreshed_at, expires_at, is_disabled, is_master, \
@@ -110,7 +108,7 @@ pub(super) async fn insert_token(
     let row = sqlx::query(
         "INSERT INTO tokens (project_id, description, lookup, sealed, created_at, refreshed_at, is_disabled, is_master, \
          can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, creator_id, \
-         creator_description, is_made) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, 1, $6, 1, $6, $7, $8, $9) RETURNING id",
+         creator_description) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, 1, $6, 1, $6, $7, $8) RETURNING id",
     )
     .bind(project.0)
     .bind(&token.description)
@@ -120,27 +118,39 @@ pub(super) async fn insert_token(
     .bind(i64::from(token.is_master))
     .bind(creator_id)
     .bind(creator_description)
-    .bind(i64::from(token.is_made))
     .fetch_one(tx)
     .await?;
     Ok(TokenId(Columns::of(&row, "tokens").int("id")?))
 }
 
-/// Gives a token that was made for an orchestration a new secret; the old one is invalid at once. `false`: the token is
-/// gone or was given by somebody.
+/// Ties a token to the orchestration that it was made for.
+pub(super) async fn tie_token(
+    tx: &mut Tx,
+    id: TokenId,
+    orchestration: OrchestrationId,
+) -> Result<()> {
+    sqlx::query("UPDATE tokens SET made_for = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(orchestration.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives a token that was made for this orchestration a new secret; the old one is invalid at once. `false`: the token
+/// is gone or was made for something else.
 pub(super) async fn renew_secret(
     tx: &mut Tx,
-    project: ProjectId,
+    orchestration: OrchestrationId,
     id: TokenId,
     secret: &TokenSecret,
     now: Timestamp,
 ) -> Result<bool> {
     let renewed = sqlx::query(
-        "UPDATE tokens SET lookup = $3, sealed = $4, refreshed_at = $5 \
-         WHERE id = $1 AND project_id = $2 AND is_made = 1",
+        "UPDATE tokens SET lookup = $3, sealed = $4, refreshed_at = $5 WHERE id = $1 AND made_for = $2",
     )
     .bind(id.0)
-    .bind(project.0)
+    .bind(orchestration.0)
     .bind(secret.lookup.as_slice())
     .bind(secret.sealed.as_slice())
     .bind(now.0)
@@ -149,14 +159,20 @@ pub(super) async fn renew_secret(
     Ok(renewed.rows_affected() == 1)
 }
 
-/// Deletes a token that was made for an orchestration once nothing uses it: no live orchestration and no open job.
-pub(super) async fn drop_unused_token(tx: &mut Tx, id: TokenId) -> Result<()> {
+/// Deletes a token that was made for this orchestration once nothing uses it: no live orchestration and no open job. A
+/// token that was given to it stays.
+pub(super) async fn drop_unused_token(
+    tx: &mut Tx,
+    orchestration: OrchestrationId,
+    id: TokenId,
+) -> Result<()> {
     sqlx::query(
-        "DELETE FROM tokens WHERE id = $1 AND is_made = 1 \
+        "DELETE FROM tokens WHERE id = $1 AND made_for = $2 \
          AND NOT EXISTS (SELECT 1 FROM orchestrations WHERE token_id = $1 AND deleted_at IS NULL) \
          AND NOT EXISTS (SELECT 1 FROM jobs WHERE token_id = $1 AND status IN ('waiting', 'processing'))",
     )
     .bind(id.0)
+    .bind(orchestration.0)
     .execute(tx)
     .await?;
     Ok(())

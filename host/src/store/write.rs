@@ -8,6 +8,7 @@ use super::{Result, StoreError, Tx};
 use sqlx::{AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most writes that share a commit: bounds how long the first of them waits.
@@ -17,7 +18,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Runs inside the transaction; returns what to tell the caller once the commit's fate is known.
 type Operation = Box<dyn for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Finished> + Send>;
 /// Called with whether the commit held.
-type Acknowledge = Box<dyn FnOnce(std::result::Result<(), sqlx::Error>) + Send>;
+type Acknowledge = Box<dyn FnOnce(std::result::Result<(), Arc<sqlx::Error>>) + Send>;
 
 struct Finished {
     keep: bool,
@@ -110,24 +111,9 @@ async fn commit_together(pool: &AnyPool, operations: Vec<Operation>) {
     if let Err(error) = &result {
         tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
     }
-    let mut result = Some(result);
+    let result = result.map_err(Arc::new);
     for acknowledge in acknowledgements {
-        let commit = match &result {
-            Some(Ok(())) => Ok(()),
-            // The first caller gets the error itself, the others its text: sqlx errors cannot be copied.
-            Some(Err(error)) => {
-                let text = error.to_string();
-                result
-                    .take()
-                    .unwrap_or_else(|| Err(sqlx::Error::Protocol(text.clone())))
-                    .map_err(|first| {
-                        result = Some(Err(sqlx::Error::Protocol(text)));
-                        first
-                    })
-            }
-            None => Err(sqlx::Error::PoolClosed),
-        };
-        acknowledge(commit);
+        acknowledge(result.clone());
     }
 }
 

@@ -123,7 +123,6 @@ impl Tokens {
             secret: self.keep(&secret)?,
             is_master: false,
             creator,
-            is_made: true,
         })
     }
 
@@ -197,7 +196,6 @@ impl Tokens {
             secret: self.keep(secret)?,
             is_master: true,
             creator: None,
-            is_made: false,
         };
         self.store
             .create_project("Project 1".into(), master, self.clock.now())
