@@ -7,7 +7,7 @@ use super::database::Database;
 use futures_util::FutureExt;
 use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
-use orchestrator::domain::ids::{HostId, ProjectId};
+use orchestrator::domain::ids::{HostId, OrchestrationId, ProjectId, TokenId};
 use orchestrator::domain::job::Status;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::store::{
@@ -120,37 +120,47 @@ impl Server {
         self.add_token(ProjectId(1), description, false).await
     }
 
-    /// Only with an orchestration is a token made: it comes with one that goes again.
+    /// Only with an orchestration is a token made, and it goes with that one, unless another one was given it.
     async fn add_token(
         &self,
         project_id: ProjectId,
         description: &str,
         is_master: bool,
     ) -> (Client, i64) {
-        let now = self.clock.now();
         let made = self.tokens.new_token(description.into(), None);
         let token = NewToken {
             is_master,
             ..made.expect("token")
         };
+        let (maker, id) = self.add_holder(project_id, TokenChoice::Make(token)).await;
+        let (holder, _) = self.add_holder(project_id, TokenChoice::Existing(id)).await;
+        for orchestration in [maker, holder] {
+            let deleted =
+                self.store
+                    .delete_orchestration(project_id, orchestration, self.clock.now());
+            assert!(deleted.await.expect("store"));
+        }
+        let secret = self.tokens.reveal(project_id, id).await.expect("tokens");
+        (self.bearer(&secret.expect("kept")), id.0)
+    }
+
+    async fn add_holder(
+        &self,
+        project_id: ProjectId,
+        token: TokenChoice,
+    ) -> (OrchestrationId, TokenId) {
         let new = NewOrchestration {
             project_id,
             name: "Holder of a token".into(),
             crontab_record: None,
             active: false,
-            token: TokenChoice::Make(token),
+            token,
             tasks: Vec::new(),
             notifications: Vec::new(),
         };
-        let holder = self.store.create_orchestration(new, now).await;
+        let holder = self.store.create_orchestration(new, self.clock.now()).await;
         let holder = holder.expect("store").expect("token made");
-        self.store
-            .delete_orchestration(project_id, holder.id, now)
-            .await
-            .expect("store");
-        let id = holder.token.id;
-        let secret = self.tokens.reveal(project_id, id).await.expect("tokens");
-        (self.bearer(&secret.expect("kept")), id.0)
+        (holder.id, holder.token.id)
     }
 
     /// The next token gets this id.
