@@ -2,7 +2,7 @@
 
 use crate::support::client::{Answer, Client};
 use crate::support::postgres::Cluster;
-use crate::support::process::{Installation, Process};
+use crate::support::process::{Installation, PATIENCE, Process, command, output, until};
 use crate::support::steps::demo;
 use demo_components::DemoServer;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ async fn a_database_that_restarts_under_load_stops_no_host_and_loses_nothing_ack
     }
     let cluster = Arc::new(cluster);
     for after in [10, 40, 70] {
-        crate::support::process::until("some load", || {
+        until("some load", || {
             let made = made.load(Ordering::Relaxed);
             std::future::ready(if made >= after {
                 Ok(())
@@ -171,6 +171,51 @@ async fn a_database_that_restarts_under_load_stops_no_host_and_loses_nothing_ack
 }
 
 #[tokio::test]
+async fn a_database_that_is_away_for_longer_than_a_lease_costs_no_host_its_work() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let demo = demo().await;
+    let installation = Installation::shared(&demo, &cluster.fresh_url());
+    let (one, other) = tokio::join!(installation.start_host(0), installation.start_host(1));
+    let task = json!({"component": "async", "actionParameters": {"seconds": 3600}});
+    let id = one
+        .run(json!({"name": "Outlives it", "tasks": [task]}))
+        .await;
+    demo.wait_for(|seen| seen.iter().any(|one| one.method == "GET"), PATIENCE)
+        .await
+        .expect("polled");
+
+    cluster.stop_hard();
+    for host in [&one, &other] {
+        // One every three seconds: the lease of ten is over.
+        until("five heartbeats to fail", || {
+            let log = host.log();
+            let failed = log
+                .matches("the heartbeat did not reach the database")
+                .count();
+            std::future::ready(if failed >= 5 { Ok(()) } else { Err(log) })
+        })
+        .await;
+        let refused = host.client().get("/orchestrations").await;
+        assert!(refused.headers.contains_key("retry-after"));
+        refused.expect(503);
+        host.client().get("/health/live").await.expect(200);
+        host.client().get("/health/ready").await.expect(503);
+    }
+    cluster.start_again();
+    demo.finish_jobs();
+
+    assert_eq!(other.finished(&id).await["status"], "success");
+    assert_eq!(demo.jobs().len(), 1, "the remote job was started once");
+    for host in [one, other] {
+        let log = host.log();
+        assert!(!log.contains("silent for too long"), "{log}");
+        assert!(host.stop().await.success());
+    }
+}
+
+#[tokio::test]
 async fn a_host_with_another_master_key_is_refused() {
     let Some(cluster) = Cluster::shared() else {
         return;
@@ -186,8 +231,7 @@ async fn a_host_with_another_master_key_is_refused() {
         "--listen=127.0.0.1:0".to_owned(),
         format!("--database-url={url}"),
     ];
-    let output =
-        crate::support::process::output(crate::support::process::command(&arguments)).await;
+    let output = output(command(&arguments)).await;
 
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8_lossy(&output.stderr);

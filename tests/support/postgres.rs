@@ -82,7 +82,17 @@ impl Cluster {
 
     /// As if its machine had lost power, and up again at once.
     pub fn restart_hard(&self) {
-        self.control(&["restart", "-w", "-m", "immediate"]);
+        self.stop_hard();
+        self.start_again();
+    }
+
+    /// As if its machine had lost power.
+    pub fn stop_hard(&self) {
+        self.control(&["stop", "-m", "immediate"]);
+    }
+
+    pub fn start_again(&self) {
+        self.control(&["start", "-w"]);
     }
 
     fn control(&self, arguments: &[&str]) {

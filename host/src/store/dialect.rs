@@ -67,6 +67,8 @@ impl Dialect {
                 "SET default_transaction_isolation = 'read committed'",
                 "SET lock_timeout = '10s'",
                 "SET idle_in_transaction_session_timeout = '30s'",
+                // Queries here are short: compiling one takes longer than running it.
+                "SET jit = off",
             ],
         };
         for setting in settings {
