@@ -1,7 +1,7 @@
-//! The store's promises, on a real database.
+//! The store's promises, on real databases.
 
-mod jobs;
-mod leases;
-mod notifications;
-mod orchestrations;
-mod schedule;
+#[path = "each.rs"]
+mod postgres;
+mod schema;
+#[path = "each.rs"]
+mod sqlite;

@@ -3,8 +3,9 @@
 //! A change of the schedule closes the ledger of the old one in the same transaction ([`super::ticks`]), so that every
 //! tick that was expected has its outcome.
 
+use super::locks::{hold_token, lock_orchestration};
 use super::revisions::insert_revision;
-use super::rows::Columns;
+use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
@@ -120,11 +121,11 @@ impl Store {
                      VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) RETURNING id",
                 )
                 .bind(new.project_id.0)
-                .bind(new.name)
+                .bind(storable(&new.name))
                 .bind(new.crontab_record)
                 .bind(i64::from(new.active))
                 .bind(token.id.0)
-                .bind(token.description)
+                .bind(storable(&token.description))
                 .bind(now.0)
                 .bind(paused)
                 .bind(next.map(|time| time.0))
@@ -153,6 +154,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(Updated::NotFound);
                 };
@@ -170,7 +172,7 @@ impl Store {
                     )
                     .bind(id.0)
                     .bind(project.0)
-                    .bind(name)
+                    .bind(storable(name))
                     .execute(&mut *tx)
                     .await?;
                 }
@@ -207,6 +209,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(None);
                 };
@@ -235,6 +238,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
@@ -336,12 +340,14 @@ async fn choose_token(
             description: token.description.clone(),
         })),
         TokenChoice::Existing(id) => {
-            let row =
-                sqlx::query("SELECT description FROM tokens WHERE id = $1 AND project_id = $2")
-                    .bind(id.0)
-                    .bind(project.0)
-                    .fetch_optional(tx)
-                    .await?;
+            let hold = hold_token(tx);
+            let sql =
+                format!("SELECT description FROM tokens WHERE id = $1 AND project_id = $2{hold}");
+            let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(id.0)
+                .bind(project.0)
+                .fetch_optional(tx)
+                .await?;
             row.map(|row| {
                 let description = Columns::of(&row, "tokens").text("description")?;
                 Ok(TokenReference {
@@ -366,7 +372,7 @@ async fn use_token(
     .bind(id.0)
     .bind(project.0)
     .bind(token.id.0)
-    .bind(&token.description)
+    .bind(storable(&token.description))
     .execute(tx)
     .await?;
     Ok(())
