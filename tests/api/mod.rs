@@ -11,6 +11,8 @@ mod runs;
 mod tasks;
 mod tenancy;
 mod tokens;
+mod tokens_managed;
+mod tokens_rights;
 
 use crate::support::client::Client;
 use serde_json::{Value, json};

@@ -9,9 +9,8 @@ use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
 use orchestrator::domain::time::Timestamp;
-use orchestrator::store::{
-    Capacity, LeasedStep, NewOrchestration, NewToken, StepEnd, Store, TokenChoice,
-};
+use orchestrator::domain::token::Rights;
+use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, Tokens};
 use orchestrator::wake::Wake;
 use sqlx::Connection;
@@ -118,37 +117,29 @@ impl Server {
         self.add_token(ProjectId(1), description, false).await
     }
 
-    /// Only with an orchestration is a token made: it comes with one that goes again.
     async fn add_token(
         &self,
-        project_id: ProjectId,
+        project: ProjectId,
         description: &str,
         is_master: bool,
     ) -> (Client, i64) {
-        let now = self.clock.now();
-        let made = self.tokens.new_token(description.into(), None);
+        let (kept, secret) = self.tokens.new_secret().expect("random bytes");
+        let rights = if is_master {
+            Rights::of_master()
+        } else {
+            Rights::of_orchestration()
+        };
         let token = NewToken {
-            is_master,
-            ..made.expect("token")
+            description: description.into(),
+            secret: kept,
+            rights,
+            creator: None,
         };
-        let new = NewOrchestration {
-            project_id,
-            name: "Holder of a token".into(),
-            crontab_record: None,
-            active: false,
-            token: TokenChoice::Make(token),
-            tasks: Vec::new(),
-            notifications: Vec::new(),
-        };
-        let holder = self.store.create_orchestration(new, now).await;
-        let holder = holder.expect("store").expect("token made");
-        self.store
-            .delete_orchestration(project_id, holder.id, now)
-            .await
-            .expect("store");
-        let id = holder.token.id;
-        let secret = self.tokens.reveal(project_id, id).await.expect("tokens");
-        (self.bearer(&secret.expect("kept")), id.0)
+        let made = self
+            .store
+            .create_token(project, token, self.clock.now())
+            .await;
+        (self.bearer(&secret), made.expect("store").id.0)
     }
 
     /// The next token gets this id.

@@ -19,6 +19,7 @@ mod rows;
 mod runs;
 mod settings;
 mod ticks;
+mod token_changes;
 mod tokens;
 mod write;
 
@@ -29,6 +30,7 @@ pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Upd
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};
+pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
 use sqlx::AnyPool;

@@ -6,6 +6,7 @@
 use super::revisions::insert_revision;
 use super::rows::Columns;
 use super::ticks::close_ledger;
+use super::token_changes::choose_usable_token;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
@@ -57,7 +58,7 @@ pub struct OrchestrationChange {
 pub enum Updated {
     Done(Box<Orchestration>),
     NotFound,
-    /// The project has no token of that id; nothing was changed.
+    /// The project has no token of that id that can be used; nothing was changed.
     NoSuchToken,
 }
 
@@ -98,7 +99,8 @@ impl Store {
         read(&row, revision).map(Some)
     }
 
-    /// Adds an orchestration, with a token where one is to be made. `None`: the project has no such token.
+    /// Adds an orchestration, with a token where one is to be made. `None`: the project has no such
+    /// token, or it is disabled or expired.
     pub async fn create_orchestration(
         &self,
         new: NewOrchestration,
@@ -335,22 +337,7 @@ async fn choose_token(
             id: insert_token(tx, project, token, now).await?,
             description: token.description.clone(),
         })),
-        TokenChoice::Existing(id) => {
-            let row =
-                sqlx::query("SELECT description FROM tokens WHERE id = $1 AND project_id = $2")
-                    .bind(id.0)
-                    .bind(project.0)
-                    .fetch_optional(tx)
-                    .await?;
-            row.map(|row| {
-                let description = Columns::of(&row, "tokens").text("description")?;
-                Ok(TokenReference {
-                    id: *id,
-                    description,
-                })
-            })
-            .transpose()
-        }
+        TokenChoice::Existing(id) => choose_usable_token(tx, project, *id, now).await,
     }
 }
 
