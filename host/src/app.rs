@@ -12,13 +12,13 @@ use crate::notifier::deliver::Deliverer;
 use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
 use crate::runner::{Runner, RunnerSettings};
 use crate::scheduler::Scheduler;
-use crate::store::Store;
+use crate::store::{DATABASE_FILE, Store};
 use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, Tokens};
 use crate::wake::{Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = lock_data_dir(&config.data_dir)?;
     let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
     let plugins = open_plugins(&config, &keys, &clock);
+    make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
     let store = store
         .with_context(|| format!("cannot open the database in {}", config.data_dir.display()))?;
@@ -68,6 +69,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let (wakes, mut loops) = server.start_loops();
+    // Kept until the very end: what still runs after the stop must not be taken for a dead host's.
+    let lease_stop = Stop::default();
+    let (lease, runner) = (server.lease.clone(), wakes.runner.clone());
+    let keeping = tokio::spawn({
+        let stop = lease_stop.clone();
+        async move { lease.keep(runner, stop).await }
+    });
     let state = server.api_state(&wakes);
     announce(&server, made.as_deref());
     let told = stop.clone();
@@ -93,6 +101,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     while let Some(ended) = loops.join_next().await {
         ended.context("a loop failed")?;
     }
+    lease_stop.stop();
+    keeping.await.context("the lease was not kept")?;
     match server.lease.give_up().await {
         Ok(0) => {}
         Ok(steps) => tracing::warn!(steps, "given back: the next start goes on with them"),
@@ -147,8 +157,6 @@ impl Server {
             .run(),
         );
         loops.spawn(self.deliverer(&wakes).run());
-        let (lease, runner, stop) = (self.lease.clone(), wakes.runner.clone(), self.stop.clone());
-        loops.spawn(async move { lease.keep(runner, stop).await });
         (wakes, loops)
     }
 
@@ -289,6 +297,19 @@ fn make_data_dir(path: &Path) -> anyhow::Result<()> {
     builder
         .create(path)
         .with_context(|| format!("data-dir cannot be made at {}", path.display()))
+}
+
+/// The embedded database is this user's only, also in a folder that others can read.
+fn make_private_database(config: &Config) -> anyhow::Result<()> {
+    let path = config.data_dir.join(DATABASE_FILE);
+    if config.database_url != Store::embedded_url(&config.data_dir) {
+        return Ok(());
+    }
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600);
+    let made = options.open(&path);
+    made.map(drop)
+        .with_context(|| format!("cannot make the database {}", path.display()))
 }
 
 /// Held as long as the server runs: an embedded database has one server.

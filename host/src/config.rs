@@ -15,6 +15,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Settings as they are given, by flags, environment or file.
+#[expect(
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "these texts are the command's help, printed as they stand"
+)]
 #[derive(Clone, Default, clap::Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {

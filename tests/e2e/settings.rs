@@ -4,6 +4,7 @@ use crate::support::process::{self, Installation, command};
 use crate::support::steps::demo;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 
 async fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();

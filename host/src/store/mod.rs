@@ -79,6 +79,9 @@ impl From<sqlx::Error> for StoreError {
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// The embedded database's file in the data directory.
+pub const DATABASE_FILE: &str = "orchestrator.sqlite";
+
 /// Connections that only read. WAL lets them run beside the writer.
 const READ_CONNECTIONS: u32 = 8;
 
@@ -86,7 +89,7 @@ impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        let path = data_dir.join("orchestrator.sqlite");
+        let path = data_dir.join(DATABASE_FILE);
         let mut url = "sqlite://".to_owned();
         for byte in path.as_os_str().as_encoded_bytes() {
             match byte {
