@@ -1,7 +1,8 @@
 //! The lease of this process on the work it does.
 //!
 //! One heartbeat renews it; whoever finds another process's lease run out gives that one's work back. A process that
-//! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused.
+//! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused. With each beat
+//! goes a little housekeeping.
 
 use crate::clock::Clock;
 use crate::domain::ids::HostId;
@@ -58,10 +59,19 @@ impl HostLease {
                 }
                 Err(error) => tracing::warn!(%error, "the heartbeat did not reach the database"),
             }
+            self.tidy().await;
             tokio::select! {
                 () = stop.stopped() => return,
                 () = self.clock.sleep(HEARTBEAT) => {}
             }
+        }
+    }
+
+    /// Removes what is kept for a time only. A failure is no matter: the next beat tries again.
+    async fn tidy(&self) {
+        let forgotten = self.store.forget_idempotency_keys(self.clock.now()).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "keys of requests that are over could not be removed");
         }
     }
 

@@ -3,6 +3,7 @@
 mod blueprint;
 mod bodies;
 mod envelope;
+mod idempotency;
 mod jobs;
 mod notifications;
 mod orchestrations;

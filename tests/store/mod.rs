@@ -1,5 +1,6 @@
 //! The store's promises, on a real database.
 
+mod idempotency;
 mod jobs;
 mod leases;
 mod notifications;

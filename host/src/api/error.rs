@@ -59,6 +59,8 @@ pub enum ApiError {
     JobNotWaiting { job: JobId, status: Status },
     #[error("The orchestration is not active: it can be run by hand only")]
     Inactive,
+    #[error("The Idempotency-Key was used for another request within the last 24 hours")]
+    IdempotencyConflict,
     #[error("The token is used by {}: give what uses it another token, or disable this one", users(.0))]
     TokenInUse(TokenUse),
     #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
@@ -119,6 +121,7 @@ impl ApiError {
             Self::TasksDiffer(_) => (StatusCode::BAD_REQUEST, "JOB_VALIDATION"),
             Self::JobNotWaiting { .. } => (StatusCode::CONFLICT, "JOB_NOT_WAITING"),
             Self::Inactive => (StatusCode::CONFLICT, "ORCHESTRATION_NOT_ACTIVE"),
+            Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)

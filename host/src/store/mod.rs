@@ -11,6 +11,7 @@ mod alarms;
 mod claims;
 mod deliveries;
 mod hosts;
+mod idempotency;
 mod jobs;
 mod orchestrations;
 mod projects;
@@ -25,6 +26,7 @@ mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
 pub use projects::Project;

@@ -97,6 +97,8 @@ impl Store {
     ) -> Result<ChangedToken> {
         self.write(move |tx| {
             Box::pin(async move {
+                // Orchestrations before tokens: everybody takes locks in this order.
+                lock_orchestrations_of(tx, project, id).await?;
                 let Some(before) = lock_token(tx, project, id).await? else {
                     return Ok(ChangedToken::NotFound);
                 };
@@ -215,6 +217,18 @@ async fn lock_token(tx: &mut Tx, project: ProjectId, id: TokenId) -> Result<Opti
         .fetch_optional(tx)
         .await?;
     row.as_ref().map(read).transpose()
+}
+
+async fn lock_orchestrations_of(tx: &mut Tx, project: ProjectId, token: TokenId) -> Result<()> {
+    sqlx::query(
+        "UPDATE orchestrations SET token_id = token_id \
+         WHERE token_id = $1 AND project_id = $2 AND deleted_at IS NULL",
+    )
+    .bind(token.0)
+    .bind(project.0)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 async fn describe(tx: &mut Tx, project: ProjectId, id: TokenId, description: &str) -> Result<()> {

@@ -77,6 +77,7 @@ async fn each_error_has_its_status_and_code() {
             "JOB_NOT_WAITING",
         ),
         (ApiError::Inactive, 409, "ORCHESTRATION_NOT_ACTIVE"),
+        (ApiError::IdempotencyConflict, 409, "IDEMPOTENCY_CONFLICT"),
         (
             ApiError::TokenInUse(TokenUse::default()),
             409,
