@@ -163,7 +163,7 @@ async fn an_orchestration_is_created_listed_read_updated_and_deleted() {
         insta::assert_snapshot!(
             "created_orchestration",
             created.body.replace(&server.0.address.to_string(), "host")
-        )
+        );
     });
     let created = created.expect(201);
     assert_eq!(created["tasks"], stored(TASKS));
@@ -277,7 +277,7 @@ async fn a_job_is_created_listed_read_and_cancelled() {
         insta::assert_snapshot!(
             "created_job",
             created.body.replace(&server.0.address.to_string(), "host")
-        )
+        );
     });
     let created = created.expect(201);
     assert_eq!(created["tasks"], stored(JOB_TASKS));

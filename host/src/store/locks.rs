@@ -140,11 +140,3 @@ pub(super) async fn lock_token(tx: &mut Tx, id: TokenId, made_for: Orchestration
     }
     Ok(())
 }
-
-/// Ends a `SELECT` of a token that is about to be used: it is not deleted until the transaction ends.
-pub(super) fn hold_token(tx: &Tx) -> &'static str {
-    match Dialect::of(tx) {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " FOR KEY SHARE",
-    }
-}
