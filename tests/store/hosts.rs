@@ -287,17 +287,17 @@ async fn two_hosts_that_change_one_orchestration_do_so_one_after_another() {
     };
     let (one, other) = (Host::of(&test).await, Host::of(&test).await);
     let of = test.orchestration(vec![task("a")]).await;
-    for _ in 0..20 {
-        let change = || OrchestrationChange {
-            tasks: Some(vec![task("new"), task("new")]),
+    for round in 0..20 {
+        let change = |by: &str| OrchestrationChange {
+            tasks: Some(vec![task(&format!("{by}-{round}"))]),
             ..OrchestrationChange::default()
         };
         let (first, second) = tokio::join!(
             one.store
-                .update_orchestration(test.project, of.id, change(), NOON),
+                .update_orchestration(test.project, of.id, change("one"), NOON),
             other
                 .store
-                .update_orchestration(test.project, of.id, change(), NOON)
+                .update_orchestration(test.project, of.id, change("other"), NOON)
         );
         let ids = |updated| {
             let Ok(Updated::Done(of)) = updated else {
