@@ -4,6 +4,7 @@
 //! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused. Nobody is
 //! declared dead by a process that could not renew its own lease for a while: where the database was away, the others
 //! could not renew theirs either, and get the time to do so.
+//! With each beat goes a little housekeeping.
 
 use crate::clock::Clock;
 use crate::domain::ids::HostId;
@@ -73,10 +74,19 @@ impl HostLease {
                 }
                 Err(error) => tracing::warn!(%error, "the heartbeat did not reach the database"),
             }
+            self.tidy().await;
             tokio::select! {
                 () = stop.stopped() => return,
                 () = self.clock.sleep(HEARTBEAT) => {}
             }
+        }
+    }
+
+    /// Removes what is kept for a time only. A failure is no matter: the next beat tries again.
+    async fn tidy(&self) {
+        let forgotten = self.store.forget_idempotency_keys(self.clock.now()).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "keys of requests that are over could not be removed");
         }
     }
 

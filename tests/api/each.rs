@@ -3,6 +3,7 @@
 mod blueprint;
 mod bodies;
 mod envelope;
+mod idempotency;
 mod jobs;
 mod notifications;
 mod orchestrations;
@@ -11,6 +12,8 @@ mod runs;
 mod tasks;
 mod tenancy;
 mod tokens;
+mod tokens_managed;
+mod tokens_rights;
 
 use super::{create, create_path};
 use crate::support::database::Database;

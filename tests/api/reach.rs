@@ -5,6 +5,7 @@ use crate::support::server::{Server, default_settings};
 use orchestrator::api::ApiSettings;
 use reqwest::Method;
 use serde_json::json;
+use std::time::Duration;
 
 async fn start_public() -> Option<Server> {
     let public_url = Some("https://syrup.example.com/syrup/orchestrator/".to_owned());
@@ -106,4 +107,25 @@ async fn a_request_without_a_host_gets_the_address_that_it_came_to() {
         answer.contains(&format!("http://{}/orchestrations/1", server.address)),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn an_overdue_schedule_is_not_ready() {
+    // Nothing fires schedules here.
+    let Some(server) = start().await else { return };
+    let hourly = json!({"name": "Hourly", "crontabRecord": "0 * * * *"});
+    server
+        .client()
+        .post("/orchestrations", hourly)
+        .await
+        .expect(201);
+    let due = server.clock.now().plus(Duration::from_secs(60 * 60));
+
+    server.nobody().get("/health/ready").await.expect(200);
+    server.clock.set(due);
+    let answer = server.nobody().get("/health/ready").await.expect(503);
+
+    assert_eq!(answer["status"], "overdue");
+    assert_eq!(answer["dueSince"], "2013-03-02T11:00:00+00:00");
+    server.nobody().get("/health/live").await.expect(200);
 }

@@ -37,6 +37,10 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
         (Method::POST, "/run", r#"{"config": {}}"#),
         (Method::GET, "/jobs/{}", ""),
         (Method::DELETE, "/jobs/{}", ""),
+        (Method::GET, "/v2/storage/tokens/{}", ""),
+        (Method::PUT, "/v2/storage/tokens/{}", "{}"),
+        (Method::DELETE, "/v2/storage/tokens/{}", ""),
+        (Method::POST, "/v2/storage/tokens/{}/refresh", ""),
     ] {
         let ask = async |id: &str| {
             let request = other
@@ -47,6 +51,10 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
         assert_eq!(ask("1").await, ask("999").await, "{method} {path}");
     }
     assert_eq!(other.get("/orchestrations").await.expect(200), json!([]));
+    let tokens = other.get("/v2/storage/tokens").await.expect(200);
+    let tokens = tokens.as_array().expect("a list");
+    assert!(!tokens.is_empty());
+    assert!(tokens.iter().all(|token| token["owner"]["name"] == "Other"));
     let job = server.client().get("/jobs/1").await.expect(200);
     assert_eq!(job["status"], "waiting");
 }
@@ -72,6 +80,7 @@ async fn what_is_no_id_is_not_found() {
             format!("/orchestrations/{id}"),
             format!("/jobs/{id}"),
             format!("/orchestrations/{id}/jobs"),
+            format!("/v2/storage/tokens/{id}"),
         ] {
             assert_eq!(
                 server.client().get(&path).await.refusal(404),

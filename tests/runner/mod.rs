@@ -66,12 +66,18 @@ impl Running {
 
     /// A job of one orchestration with these tasks, made now.
     async fn job(&self, tasks: Vec<Task>) -> JobId {
+        self.job_with(tasks, Vec::new()).await
+    }
+
+    /// The same with a token that is confined to these components.
+    async fn job_with(&self, tasks: Vec<Task>, component_access: Vec<String>) -> JobId {
         let mut new = new_orchestration(self.test.project, tasks);
-        let token = self
+        let mut token = self
             .runner
             .tokens
             .new_token("its own".into(), None)
             .unwrap();
+        token.rights.component_access = component_access;
         new.token = TokenChoice::Make(token);
         let of = self.test.create(new).await;
         let job = self.test.job(of.id, self.clock.now()).await;
@@ -184,4 +190,27 @@ async fn polls_follow_the_clock_and_not_the_loop() {
 
     assert_eq!(job.status, Status::Success);
     assert!(running.clock.now().since(NOON) > Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_component_that_the_orchestrations_token_is_not_given_is_not_called() {
+    let running = Running::start().await;
+    let go_on = |component: &str| Task {
+        continue_on_failure: true,
+        ..task(component)
+    };
+    let tasks = vec![go_on("status"), go_on("sync")];
+
+    let id = running.job_with(tasks, vec!["sync".into()]).await;
+    let job = running.finished(id).await;
+
+    let codes: Vec<_> = job
+        .task_runs
+        .iter()
+        .map(|run| run.error_code.as_deref())
+        .collect();
+    assert_eq!(codes, [Some("COMPONENT_NOT_ALLOWED"), None]);
+    let message = job.task_runs[0].message.as_deref().unwrap_or_default();
+    assert!(message.contains("may not run status"), "{message}");
+    assert_eq!(running.demo.requests().len(), 1);
 }

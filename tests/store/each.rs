@@ -1,6 +1,7 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
 mod hosts;
+mod idempotency;
 mod jobs;
 mod leases;
 mod notifications;

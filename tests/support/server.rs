@@ -7,12 +7,11 @@ use super::database::Database;
 use futures_util::FutureExt;
 use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
-use orchestrator::domain::ids::{HostId, OrchestrationId, ProjectId, TokenId};
+use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
 use orchestrator::domain::time::Timestamp;
-use orchestrator::store::{
-    Capacity, LeasedStep, NewOrchestration, NewToken, StepEnd, Store, TokenChoice,
-};
+use orchestrator::domain::token::Rights;
+use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, Tokens};
 use orchestrator::wake::Wake;
 use sqlx::Connection;
@@ -120,47 +119,29 @@ impl Server {
         self.add_token(ProjectId(1), description, false).await
     }
 
-    /// Only with an orchestration is a token made, and it goes with that one, unless another one was given it.
     async fn add_token(
         &self,
-        project_id: ProjectId,
+        project: ProjectId,
         description: &str,
         is_master: bool,
     ) -> (Client, i64) {
-        let made = self.tokens.new_token(description.into(), None);
+        let (kept, secret) = self.tokens.new_secret().expect("random bytes");
+        let rights = if is_master {
+            Rights::of_master()
+        } else {
+            Rights::of_orchestration()
+        };
         let token = NewToken {
-            is_master,
-            ..made.expect("token")
+            description: description.into(),
+            secret: kept,
+            rights,
+            creator: None,
         };
-        let (maker, id) = self.add_holder(project_id, TokenChoice::Make(token)).await;
-        let (holder, _) = self.add_holder(project_id, TokenChoice::Existing(id)).await;
-        for orchestration in [maker, holder] {
-            let deleted =
-                self.store
-                    .delete_orchestration(project_id, orchestration, self.clock.now());
-            assert!(deleted.await.expect("store"));
-        }
-        let secret = self.tokens.reveal(project_id, id).await.expect("tokens");
-        (self.bearer(&secret.expect("kept")), id.0)
-    }
-
-    async fn add_holder(
-        &self,
-        project_id: ProjectId,
-        token: TokenChoice,
-    ) -> (OrchestrationId, TokenId) {
-        let new = NewOrchestration {
-            project_id,
-            name: "Holder of a token".into(),
-            crontab_record: None,
-            active: false,
-            token,
-            tasks: Vec::new(),
-            notifications: Vec::new(),
-        };
-        let holder = self.store.create_orchestration(new, self.clock.now()).await;
-        let holder = holder.expect("store").expect("token made");
-        (holder.id, holder.token.id)
+        let made = self
+            .store
+            .create_token(project, token, self.clock.now())
+            .await;
+        (self.bearer(&secret), made.expect("store").id.0)
     }
 
     /// The next token gets this id.

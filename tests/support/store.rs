@@ -7,6 +7,7 @@ use orchestrator::domain::notification::Notification;
 use orchestrator::domain::orchestration::Orchestration;
 use orchestrator::domain::task::Task;
 use orchestrator::domain::time::Timestamp;
+use orchestrator::domain::token::Rights;
 use orchestrator::store::{
     Capacity, CreatedJob, LeasedStep, NewJob, NewOrchestration, NewToken, Store, TokenChoice,
     TokenSecret,
@@ -123,7 +124,7 @@ pub fn token(description: &str) -> NewToken {
             lookup: description.as_bytes().to_vec(),
             sealed: b"sealed".to_vec(),
         },
-        is_master: false,
+        rights: Rights::of_orchestration(),
         creator: None,
     }
 }

@@ -44,12 +44,24 @@ impl Caller {
         }
     }
 
+    /// Whether tokens other than itself are the caller's business.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] where they are not.
+    pub(super) fn check_manages_tokens(&self) -> Result<(), ApiError> {
+        if self.token.rights.manages_tokens() {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden("manage tokens"))
+        }
+    }
+
     /// Whether the caller may let an orchestration run with that token.
     ///
     /// # Errors
     /// [`ApiError::Forbidden`]: it is another one, and the caller's manages no tokens.
     pub(super) fn check_may_assign(&self, id: TokenId) -> Result<(), ApiError> {
-        if id == self.token.id || self.token.is_master || self.token.can_manage_tokens {
+        if id == self.token.id || self.token.rights.manages_tokens() {
             Ok(())
         } else {
             Err(ApiError::Forbidden(

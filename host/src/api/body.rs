@@ -4,7 +4,8 @@
 //! is `[]` where an object is expected. A body over the limit is read to its end within reason, so that its sender gets
 //! to see the answer, but it is not kept.
 
-use super::{ApiError, ApiState};
+use super::read::check;
+use super::{ApiError, ApiState, forms};
 use crate::domain::faults::Fault;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// A body must be here after this time, or its connection is given up: a slow sender holds nothing for long.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The `Content-Type` of forms. A bare `curl -d` declares it for JSON too.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// How much of a body over the limit is still read, in multiples of the limit.
 const MOST_DISCARDED: usize = 8;
 
@@ -27,16 +30,42 @@ pub(super) struct JsonObject(pub(super) Map<String, Value>);
 #[derive(Debug)]
 pub(super) struct JsonArray(pub(super) Vec<Value>);
 
+/// A JSON object or a form, as the calls about tokens take it: a form's values are text (see [`forms`]).
+#[derive(Debug)]
+pub(super) struct JsonOrForm(pub(super) Map<String, Value>);
+
+impl FromRequest<ApiState> for JsonOrForm {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let is_declared = declared_type(request.headers()).is_some_and(|essence| essence == FORM);
+        let limit = state.settings.body_limit;
+        let Some(bytes) = read_body(request, limit).await? else {
+            return Ok(Self(Map::new()));
+        };
+        if is_declared && !forms::looks_like_json(&bytes) {
+            return check(|faults| forms::read_form(&bytes, faults)).map(Self);
+        }
+        parse_json(&bytes).and_then(object).map(Self)
+    }
+}
+
 impl FromRequest<ApiState> for JsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         match read_json(request, state.settings.body_limit).await? {
             None => Ok(Self(Map::new())),
-            Some(Value::Object(object)) => Ok(Self(object)),
-            Some(Value::Array(array)) if array.is_empty() => Ok(Self(Map::new())),
-            Some(_) => Err(wrong_shape("must be a JSON object")),
+            Some(value) => object(value).map(Self),
         }
+    }
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, ApiError> {
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::Array(array) if array.is_empty() => Ok(Map::new()),
+        _ => Err(wrong_shape("must be a JSON object")),
     }
 }
 
@@ -61,6 +90,16 @@ fn wrong_shape(message: &str) -> ApiError {
 
 /// `None` where the body is empty.
 async fn read_json(request: Request, limit: usize) -> Result<Option<Value>, ApiError> {
+    let bytes = read_body(request, limit).await?;
+    bytes.map(|bytes| parse_json(&bytes)).transpose()
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(ApiError::NotJson)
+}
+
+/// A body of a type that can be read; `None` where it is empty.
+async fn read_body(request: Request, limit: usize) -> Result<Option<Vec<u8>>, ApiError> {
     let (parts, body) = request.into_parts();
     if body.size_hint().lower() > limit as u64 && parts.headers.contains_key(EXPECT) {
         return Err(ApiError::BodyTooLarge { limit });
@@ -72,9 +111,7 @@ async fn read_json(request: Request, limit: usize) -> Result<Option<Value>, ApiE
         return Ok(None);
     }
     check_is_json(&parts.headers)?;
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(ApiError::NotJson)
+    Ok(Some(bytes))
 }
 
 async fn read_bytes(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -106,7 +143,7 @@ fn check_is_json(headers: &HeaderMap) -> Result<(), ApiError> {
         .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     let is_json = match headers.get(CONTENT_TYPE) {
         None => true,
-        Some(value) => value.to_str().is_ok_and(names_json),
+        Some(_) => declared_type(headers).is_some_and(|essence| names_json(&essence)),
     };
     if is_plain && is_json {
         Ok(())
@@ -115,22 +152,30 @@ fn check_is_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-fn names_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+/// The `Content-Type` without its parameters, in lower case; `None` where it is absent or no text.
+fn declared_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next().unwrap_or_default();
+    Some(essence.trim().to_ascii_lowercase())
+}
+
+fn names_json(essence: &str) -> bool {
     essence.is_empty()
         || essence.ends_with("/json")
         || essence.ends_with("+json")
-        || essence == "application/x-www-form-urlencoded"
+        || essence == FORM
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
+
+    fn is_json(content_type: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        check_is_json(&headers).is_ok()
+    }
 
     #[test]
     fn the_types_that_clients_send_json_with_are_taken_as_json() {
@@ -142,14 +187,14 @@ mod tests {
             "application/x-www-form-urlencoded",
             "",
         ] {
-            assert!(names_json(json), "{json:?}");
+            assert!(is_json(json), "{json:?}");
         }
         for other in [
             "text/plain",
             "application/xml",
             "multipart/form-data; boundary=json",
         ] {
-            assert!(!names_json(other), "{other:?}");
+            assert!(!is_json(other), "{other:?}");
         }
     }
 }

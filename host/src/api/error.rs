@@ -8,7 +8,7 @@ use super::ApiState;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
-use crate::store::StoreError;
+use crate::store::{StoreError, TokenUse};
 use crate::tokens::TokenError;
 use axum::Json;
 use axum::body::Body;
@@ -59,6 +59,12 @@ pub enum ApiError {
     JobNotWaiting { job: JobId, status: Status },
     #[error("The orchestration is not active: it can be run by hand only")]
     Inactive,
+    #[error("The Idempotency-Key was used for another request within the last 24 hours")]
+    IdempotencyConflict,
+    #[error("The token is used by {}: give what uses it another token, or disable this one", users(.0))]
+    TokenInUse(TokenUse),
+    #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
+    MasterToken,
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("the tokens failed")]
@@ -72,6 +78,19 @@ fn summary(faults: &[Fault]) -> String {
         [fault] if fault.path.is_empty() => format!("The body {}", fault.message),
         [fault] => format!("{}: {}", fault.path, fault.message),
         _ => format!("The request has {} faults, listed in errors", faults.len()),
+    }
+}
+
+/// `orchestration 1, orchestration 2 and job 7`
+fn users(users: &TokenUse) -> String {
+    let orchestrations = users.orchestrations.iter();
+    let orchestrations = orchestrations.map(|id| format!("orchestration {id}"));
+    let jobs = users.jobs.iter().map(|id| format!("job {id}"));
+    let mut names: Vec<String> = orchestrations.chain(jobs).collect();
+    match names.pop() {
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -102,6 +121,9 @@ impl ApiError {
             Self::TasksDiffer(_) => (StatusCode::BAD_REQUEST, "JOB_VALIDATION"),
             Self::JobNotWaiting { .. } => (StatusCode::CONFLICT, "JOB_NOT_WAITING"),
             Self::Inactive => (StatusCode::CONFLICT, "ORCHESTRATION_NOT_ACTIVE"),
+            Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
+            Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
+            Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")

@@ -5,11 +5,10 @@ use super::auth::Caller;
 use super::body::JsonObject;
 use super::paths::IdText;
 use super::read::{PageQuery, check, read_run};
-use super::runs::{RunRequest, make_job};
+use super::runs::{RunCall, RunRequest, make_job};
 use super::shapes::{print_job, print_jobs};
 use super::{ApiError, ApiState};
 use crate::domain::ids::{JobId, OrchestrationId};
-use crate::domain::job::Initiator;
 use crate::store::Cancelled;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -42,15 +41,7 @@ pub(super) async fn create_job(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let wishes = check(|faults| read_run(&body, faults))?;
-    make_job(
-        &state,
-        run,
-        id,
-        Initiator::Manually,
-        wishes,
-        StatusCode::CREATED,
-    )
-    .await
+    make_job(&state, run, RunCall::Jobs, id, wishes).await
 }
 
 pub(super) async fn read_job(

@@ -1,4 +1,4 @@
-//! The REST API: every call of the blueprint, `/run`, `/trigger` and the verification of tokens.
+//! The REST API: every call of the blueprint, `/run`, `/trigger` and the tokens.
 //!
 //! A request is three hops: the URL table ([`router`]), a handler (one file per collection), the store. Handlers read
 //! the request (`read/`), make one store call and print its answer (`shapes`); no rule of the product and no SQL lives
@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod cors;
 mod error;
+mod forms;
 mod health;
 mod jobs;
 mod notifications;

@@ -135,16 +135,24 @@ pub(super) async fn refresh_token(
     ))
 }
 
+/// A token for an orchestration, confined to the components that its maker is confined to.
 fn make_token(state: &ApiState, caller: &Caller, name: &str) -> Result<NewToken, ApiError> {
-    Ok(state
-        .tokens
-        .new_token(format!("Orchestrator {name}"), Some(caller.as_creator()))?)
+    let description = format!("Orchestrator {name}");
+    let creator = Some(caller.as_creator());
+    let mut token = state.tokens.new_token(description, creator)?;
+    token
+        .rights
+        .component_access
+        .clone_from(&caller.token.rights.component_access);
+    Ok(token)
 }
 
 fn no_such_token(id: Option<TokenId>) -> ApiError {
     let id = id.map(|id| id.to_string()).unwrap_or_default();
     ApiError::fault(
         "tokenId",
-        format!("must be the id of a token of this project, and {id} is none"),
+        format!(
+            "must be the id of a usable token of this project, and {id} is unknown, disabled or expired"
+        ),
     )
 }

@@ -57,6 +57,20 @@ fn table() -> Router<ApiState> {
         .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
         .route("/run", post(runs::run_orchestration))
         .route("/v2/storage/tokens/verify", get(tokens::verify_token))
+        .route(
+            "/v2/storage/tokens",
+            get(tokens::list_tokens).post(tokens::create_token),
+        )
+        .route(
+            "/v2/storage/tokens/{id}",
+            get(tokens::read_token)
+                .put(tokens::update_token)
+                .delete(tokens::delete_token),
+        )
+        .route(
+            "/v2/storage/tokens/{id}/refresh",
+            post(tokens::refresh_token),
+        )
         .route("/health/live", get(health::show_live))
         .route("/health/ready", get(health::show_ready))
         .fallback(async || ApiError::NotFound)

@@ -16,3 +16,4 @@ pub mod step;
 pub mod task;
 pub mod tick;
 pub mod time;
+pub mod token;

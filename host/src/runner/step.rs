@@ -64,6 +64,11 @@ impl Runner {
         if let Some(failure) = refuse_to_repeat(leased, plugin.manifest().restart) {
             return failed(failure);
         }
+        if state.is_none()
+            && let Err(end) = self.check_may_run(leased).await
+        {
+            return end;
+        }
         let services = Arc::new(Services {
             runner: self.clone(),
             lease: leased.lease,
@@ -94,16 +99,46 @@ impl Runner {
             Some(Err(StepError::Failed(failure))) => failed(failure),
             Some(Err(StepError::Abandoned(why))) => {
                 tracing::warn!(run = %run_id(leased), why, "a step is to be repeated");
-                let delay = Duration::from_secs(1_u64 << leased.attempt.min(6));
-                StepEnd::Abandoned {
-                    wake_at: self.pause.clock.now().plus(delay),
-                }
+                self.abandoned(leased)
             }
             None => {
                 if let Some(state) = services.take_saved().or(state) {
                     self.cancel(&plugin, context, state, services).await;
                 }
                 failed(time_is_up(leased))
+            }
+        }
+    }
+
+    fn abandoned(&self, leased: &LeasedStep) -> StepEnd {
+        let delay = Duration::from_secs(1_u64 << leased.attempt.min(6));
+        StepEnd::Abandoned {
+            wake_at: self.pause.clock.now().plus(delay),
+        }
+    }
+
+    /// Whether the orchestration's token is confined to other components than the task's; asked once, when it starts. A
+    /// token that is gone is the call's to refuse.
+    async fn check_may_run(&self, leased: &LeasedStep) -> Result<(), StepEnd> {
+        let Some(component) = leased.task.component.as_deref() else {
+            return Ok(());
+        };
+        let id = leased.job.token.id;
+        match self.store.read_token(leased.job.project_id, id).await {
+            Ok(Some(token)) if !token.rights.may_run(component) => {
+                let message = format!(
+                    "the orchestration's token {id} may not run {component}: it is not in its componentAccess"
+                );
+                Err(failed(Failure::new(
+                    FailureKind::Internal,
+                    "COMPONENT_NOT_ALLOWED",
+                    message,
+                )))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!(run = %run_id(leased), %error, "a step is to be repeated: its token cannot be read");
+                Err(self.abandoned(leased))
             }
         }
     }

@@ -67,41 +67,8 @@ const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, err
 impl Store {
     pub async fn create_job(&self, new: NewJob, now: Timestamp) -> Result<CreatedJob> {
         let store = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                lock_orchestration(tx, new.project_id, new.orchestration_id).await?;
-                let Some(of) = store.find(tx, new.project_id, new.orchestration_id).await? else {
-                    return Ok(CreatedJob::NotFound);
-                };
-                if new.initialized_by == Initiator::Trigger && !of.active {
-                    return Ok(CreatedJob::Inactive);
-                }
-                let active_tasks = match &new.tasks {
-                    None => None,
-                    Some(given) => match run_flags(&of.revision.tasks, given) {
-                        Ok(flags) => Some(flags),
-                        Err(difference) => return Ok(CreatedJob::TasksDiffer(difference)),
-                    },
-                };
-                let row = JobRow {
-                    project_id: new.project_id,
-                    orchestration_id: new.orchestration_id,
-                    revision: &of.revision,
-                    initialized_by: new.initialized_by,
-                    token: of.token,
-                    initiator: new.initiator.as_ref(),
-                    notifications_emails: new.notifications_emails.as_deref().unwrap_or_default(),
-                    active_tasks: active_tasks.as_deref(),
-                    parent_run_id: new.parent_run_id.as_deref(),
-                };
-                let id = insert_job(tx, &row, now).await?;
-                let job = store.find_job(tx, id).await?;
-                Ok(job.map_or(CreatedJob::NotFound, |job| {
-                    CreatedJob::Created(Box::new(job))
-                }))
-            })
-        })
-        .await
+        self.write(move |tx| Box::pin(async move { create_job_in(&store, tx, new, now).await }))
+            .await
     }
 
     /// Jobs of a live orchestration, newest first, with their task runs; `None` where there is no such orchestration.
@@ -221,6 +188,45 @@ impl Store {
         }
         Ok(job)
     }
+}
+
+/// Makes a job inside a transaction.
+pub(super) async fn create_job_in(
+    store: &Store,
+    tx: &mut Tx,
+    new: NewJob,
+    now: Timestamp,
+) -> Result<CreatedJob> {
+    lock_orchestration(tx, new.project_id, new.orchestration_id).await?;
+    let Some(of) = store.find(tx, new.project_id, new.orchestration_id).await? else {
+        return Ok(CreatedJob::NotFound);
+    };
+    if new.initialized_by == Initiator::Trigger && !of.active {
+        return Ok(CreatedJob::Inactive);
+    }
+    let active_tasks = match &new.tasks {
+        None => None,
+        Some(given) => match run_flags(&of.revision.tasks, given) {
+            Ok(flags) => Some(flags),
+            Err(difference) => return Ok(CreatedJob::TasksDiffer(difference)),
+        },
+    };
+    let row = JobRow {
+        project_id: new.project_id,
+        orchestration_id: new.orchestration_id,
+        revision: &of.revision,
+        initialized_by: new.initialized_by,
+        token: of.token,
+        initiator: new.initiator.as_ref(),
+        notifications_emails: new.notifications_emails.as_deref().unwrap_or_default(),
+        active_tasks: active_tasks.as_deref(),
+        parent_run_id: new.parent_run_id.as_deref(),
+    };
+    let id = insert_job(tx, &row, now).await?;
+    let job = store.find_job(tx, id).await?;
+    Ok(job.map_or(CreatedJob::NotFound, |job| {
+        CreatedJob::Created(Box::new(job))
+    }))
 }
 
 fn revision_id(row: &AnyRow) -> Result<RevisionId> {

@@ -30,6 +30,28 @@ pub(super) async fn lock_orchestration(
     Ok(())
 }
 
+/// Locks the orchestrations that use a token, in their order.
+pub(super) async fn lock_orchestrations_of(
+    tx: &mut Tx,
+    project: ProjectId,
+    token: TokenId,
+) -> Result<()> {
+    let lock = match Dialect::of(tx) {
+        Dialect::Sqlite => return Ok(()),
+        dialect => dialect.lock("o"),
+    };
+    let sql = format!(
+        "SELECT o.id FROM orchestrations o WHERE o.token_id = $1 AND o.project_id = $2 AND o.deleted_at IS NULL \
+         ORDER BY o.id{lock}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(token.0)
+        .bind(project.0)
+        .fetch_all(tx)
+        .await?;
+    Ok(())
+}
+
 /// Locks the orchestration of a job.
 pub(super) async fn lock_orchestration_of_job(
     tx: &mut Tx,
@@ -139,12 +161,4 @@ pub(super) async fn lock_token(tx: &mut Tx, id: TokenId, made_for: Orchestration
             .await?;
     }
     Ok(())
-}
-
-/// Ends a `SELECT` of a token that is about to be used: it is not deleted until the transaction ends.
-pub(super) fn hold_token(tx: &Tx) -> &'static str {
-    match Dialect::of(tx) {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " FOR KEY SHARE",
-    }
 }

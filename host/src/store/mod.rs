@@ -13,6 +13,7 @@ mod claims;
 mod deliveries;
 mod dialect;
 mod hosts;
+mod idempotency;
 mod jobs;
 mod locks;
 mod orchestrations;
@@ -22,16 +23,19 @@ mod rows;
 mod runs;
 mod settings;
 mod ticks;
+mod token_changes;
 mod tokens;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};
+pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
 use dialect::Dialect;

@@ -3,10 +3,11 @@
 //! A change of the schedule closes the ledger of the old one in the same transaction ([`super::ticks`]), so that every
 //! tick that was expected has its outcome.
 
-use super::locks::{hold_token, lock_orchestration};
+use super::locks::lock_orchestration;
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
+use super::token_changes::choose_usable_token;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
@@ -58,7 +59,7 @@ pub struct OrchestrationChange {
 pub enum Updated {
     Done(Box<Orchestration>),
     NotFound,
-    /// The project has no token of that id; nothing was changed.
+    /// The project has no token of that id that can be used; nothing was changed.
     NoSuchToken,
 }
 
@@ -99,7 +100,8 @@ impl Store {
         read(&row, revision).map(Some)
     }
 
-    /// Adds an orchestration, with a token where one is to be made. `None`: the project has no such token.
+    /// Adds an orchestration, with a token where one is to be made. `None`: the project has no such
+    /// token, or it is disabled or expired.
     pub async fn create_orchestration(
         &self,
         new: NewOrchestration,
@@ -339,24 +341,7 @@ async fn choose_token(
             id: insert_token(tx, project, token, now).await?,
             description: token.description.clone(),
         })),
-        TokenChoice::Existing(id) => {
-            let hold = hold_token(tx);
-            let sql =
-                format!("SELECT description FROM tokens WHERE id = $1 AND project_id = $2{hold}");
-            let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(id.0)
-                .bind(project.0)
-                .fetch_optional(tx)
-                .await?;
-            row.map(|row| {
-                let description = Columns::of(&row, "tokens").text("description")?;
-                Ok(TokenReference {
-                    id: *id,
-                    description,
-                })
-            })
-            .transpose()
-        }
+        TokenChoice::Existing(id) => choose_usable_token(tx, project, *id, now).await,
     }
 }
 

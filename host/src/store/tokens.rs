@@ -1,11 +1,12 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
 use super::locks::lock_token;
-use super::rows::{Columns, storable};
+use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Rights;
 use sqlx::any::AnyRow;
 
 /// A token without its secret.
@@ -16,13 +17,8 @@ pub struct Token {
     pub description: String,
     pub created_at: Timestamp,
     pub refreshed_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
     pub is_disabled: bool,
-    pub is_master: bool,
-    pub can_manage_buckets: bool,
-    pub can_manage_tokens: bool,
-    pub can_read_all_file_uploads: bool,
-    pub can_purge_trash: bool,
+    pub rights: Rights,
     pub creator: Option<TokenReference>,
 }
 
@@ -40,12 +36,14 @@ pub struct TokenSecret {
 pub struct NewToken {
     pub description: String,
     pub secret: TokenSecret,
-    pub is_master: bool,
+    pub rights: Rights,
     pub creator: Option<TokenReference>,
 }
 
-const COLUMNS: &str = "id, project_id, description, created_at, refreshed_at, expires_at, is_disabled, is_master, \
-    can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, creator_id, creator_description";
+/// Columns of a token, for [`read`].
+pub(super) const COLUMNS: &str = "id, project_id, description, created_at, refreshed_at, expires_at, is_disabled, \
+    is_master, can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, component_access, \
+    bucket_permissions, creator_id, creator_description";
 
 impl Store {
     /// The token whose secret has this keyed hash, in whatever project.
@@ -106,17 +104,26 @@ pub(super) async fn insert_token(
         token.creator.as_ref().map_or((None, None), |creator| {
             (Some(creator.id.0), Some(creator.description.as_str()))
         });
+    let rights = &token.rights;
     let row = sqlx::query(
         "INSERT INTO tokens (project_id, description, lookup, sealed, created_at, refreshed_at, is_disabled, is_master, \
-         can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, creator_id, \
-         creator_description) VALUES ($1, $2, $3, $4, $5, $5, 0, $6, 1, $6, 1, $6, $7, $8) RETURNING id",
+         can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash, component_access, \
+         bucket_permissions, expires_at, creator_id, creator_description) \
+         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id",
     )
     .bind(project.0)
     .bind(storable(&token.description))
     .bind(token.secret.lookup.as_slice())
     .bind(token.secret.sealed.as_slice())
     .bind(now.0)
-    .bind(i64::from(token.is_master))
+    .bind(i64::from(rights.is_master))
+    .bind(i64::from(rights.can_manage_buckets))
+    .bind(i64::from(rights.can_manage_tokens))
+    .bind(i64::from(rights.can_read_all_file_uploads))
+    .bind(i64::from(rights.can_purge_trash))
+    .bind(to_json("tokens", &rights.component_access)?)
+    .bind(to_json("tokens", &rights.bucket_permissions)?)
+    .bind(rights.expires_at.map(|end| end.0))
     .bind(creator_id)
     .bind(creator_description)
     .fetch_one(tx)
@@ -181,7 +188,7 @@ pub(super) async fn drop_unused_token(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Token> {
+pub(super) fn read(row: &AnyRow) -> Result<Token> {
     let columns = Columns::of(row, "tokens");
     let creator = match (
         columns.maybe_int("creator_id")?,
@@ -199,13 +206,17 @@ fn read(row: &AnyRow) -> Result<Token> {
         description: columns.text("description")?,
         created_at: columns.time("created_at")?,
         refreshed_at: columns.time("refreshed_at")?,
-        expires_at: columns.maybe_time("expires_at")?,
         is_disabled: columns.flag("is_disabled")?,
-        is_master: columns.flag("is_master")?,
-        can_manage_buckets: columns.flag("can_manage_buckets")?,
-        can_manage_tokens: columns.flag("can_manage_tokens")?,
-        can_read_all_file_uploads: columns.flag("can_read_all_file_uploads")?,
-        can_purge_trash: columns.flag("can_purge_trash")?,
+        rights: Rights {
+            is_master: columns.flag("is_master")?,
+            can_manage_buckets: columns.flag("can_manage_buckets")?,
+            can_manage_tokens: columns.flag("can_manage_tokens")?,
+            can_read_all_file_uploads: columns.flag("can_read_all_file_uploads")?,
+            can_purge_trash: columns.flag("can_purge_trash")?,
+            component_access: columns.json("component_access")?,
+            bucket_permissions: columns.json("bucket_permissions")?,
+            expires_at: columns.maybe_time("expires_at")?,
+        },
         creator,
     })
 }

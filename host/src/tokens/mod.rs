@@ -13,6 +13,7 @@ pub use seal::SealError;
 use crate::clock::{Clock, Random, RandomUnavailable};
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::orchestration::TokenReference;
+use crate::domain::token::Rights;
 use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
 use hmac::{Hmac, KeyInit, Mac};
 use seal::Label;
@@ -103,9 +104,7 @@ impl Tokens {
         }
         let token = self.store.find_token(&self.lookup(presented)).await?;
         let now = self.clock.now();
-        let is_usable =
-            |token: &Token| !token.is_disabled && token.expires_at.is_none_or(|end| end > now);
-        Ok(token.filter(is_usable))
+        Ok(token.filter(|token| !token.is_disabled && !token.rights.is_expired(now)))
     }
 
     /// A token with a made-up secret, to be added for an orchestration: it goes with the last job that uses it.
@@ -117,13 +116,22 @@ impl Tokens {
         description: String,
         creator: Option<TokenReference>,
     ) -> Result<NewToken, TokenError> {
-        let secret = self.random.text(MADE_CHARACTERS)?;
+        let (secret, _) = self.new_secret()?;
         Ok(NewToken {
             description,
-            secret: self.keep(&secret)?,
-            is_master: false,
+            secret,
+            rights: Rights::of_orchestration(),
             creator,
         })
+    }
+
+    /// A made-up secret, as the database keeps it and as its bearer gets to see it, once.
+    ///
+    /// # Errors
+    /// Without random bytes nothing secret is made.
+    pub fn new_secret(&self) -> Result<(TokenSecret, String), TokenError> {
+        let secret = self.random.text(MADE_CHARACTERS)?;
+        Ok((self.keep(&secret)?, secret))
     }
 
     /// The secret of a token, for use in a call; `None` where the token is gone, disabled or expired.
@@ -195,7 +203,7 @@ impl Tokens {
         let master = NewToken {
             description: "Master token".into(),
             secret: self.keep(secret)?,
-            is_master: true,
+            rights: Rights::of_master(),
             creator: None,
         };
         let created = self
@@ -292,7 +300,7 @@ mod tests {
 
         assert_eq!(again, None);
         let token = tokens.authenticate(&made).await.unwrap().unwrap();
-        assert!(token.is_master && token.can_manage_tokens);
+        assert_eq!(token.rights, Rights::of_master());
         let file = std::fs::read_to_string(dir.path().join(MASTER_TOKEN_FILE)).unwrap();
         assert_eq!(file.trim_end(), made);
         let revealed = tokens.reveal(token.project_id, token.id).await.unwrap();

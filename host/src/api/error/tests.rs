@@ -77,6 +77,13 @@ async fn each_error_has_its_status_and_code() {
             "JOB_NOT_WAITING",
         ),
         (ApiError::Inactive, 409, "ORCHESTRATION_NOT_ACTIVE"),
+        (ApiError::IdempotencyConflict, 409, "IDEMPOTENCY_CONFLICT"),
+        (
+            ApiError::TokenInUse(TokenUse::default()),
+            409,
+            "TOKEN_IN_USE",
+        ),
+        (ApiError::MasterToken, 409, "MASTER_TOKEN"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
             ApiError::Token(TokenError::Store(StoreError::Closing)),

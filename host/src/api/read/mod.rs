@@ -10,12 +10,14 @@ mod notifications;
 mod orchestrations;
 mod pages;
 mod tasks;
+mod tokens;
 
 pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};
 pub(super) use pages::PageQuery;
 pub(super) use tasks::{TaskIds, read_tasks};
+pub(super) use tokens::read_token_change;
 
 use fields::Fields;
 

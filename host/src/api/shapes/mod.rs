@@ -9,7 +9,7 @@ mod tokens;
 
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
-pub(super) use tokens::print_token;
+pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
 
 use crate::domain::ids::TokenId;
 use crate::domain::orchestration::TokenReference;

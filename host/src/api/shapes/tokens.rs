@@ -3,19 +3,20 @@
 use crate::api::addresses::Base;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
+use crate::domain::token::BucketPermissions;
 use crate::store::{Project, Token};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct VerifiedTokenShape<'a> {
+struct WholeTokenShape<'a> {
     /// Text here, other than in the orchestrator's own answers.
     id: String,
-    /// The secret that was presented: its bearer knows it.
-    token: &'a str,
+    /// The secret, where it was presented or made just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
     description: &'a str,
     created: Timestamp,
     refreshed: Timestamp,
@@ -27,8 +28,8 @@ struct VerifiedTokenShape<'a> {
     can_manage_tokens: bool,
     can_read_all_file_uploads: bool,
     can_purge_trash: bool,
-    bucket_permissions: Map<String, Value>,
-    component_access: [&'a str; 0],
+    bucket_permissions: &'a BucketPermissions,
+    component_access: &'a [String],
     uri: String,
     creator_token: Option<CreatorShape<'a>>,
     owner: OwnerShape<'a>,
@@ -48,27 +49,59 @@ struct OwnerShape<'a> {
 
 pub(in crate::api) fn print_token(
     token: &Token,
+    owner: &Project,
+    now: Timestamp,
+    base: &Base,
+) -> Response {
+    Json(shape(token, None, owner, now, base)).into_response()
+}
+
+pub(in crate::api) fn print_token_with_secret(
+    token: &Token,
     secret: &str,
     owner: &Project,
     now: Timestamp,
     base: &Base,
 ) -> Response {
-    Json(VerifiedTokenShape {
+    Json(shape(token, Some(secret), owner, now, base)).into_response()
+}
+
+pub(in crate::api) fn print_tokens(
+    tokens: &[Token],
+    owner: &Project,
+    now: Timestamp,
+    base: &Base,
+) -> Response {
+    let shapes = tokens
+        .iter()
+        .map(|token| shape(token, None, owner, now, base));
+    Json(shapes.collect::<Vec<_>>()).into_response()
+}
+
+fn shape<'a>(
+    token: &'a Token,
+    secret: Option<&'a str>,
+    owner: &'a Project,
+    now: Timestamp,
+    base: &Base,
+) -> WholeTokenShape<'a> {
+    let rights = &token.rights;
+    WholeTokenShape {
         id: token.id.to_string(),
         token: secret,
         description: &token.description,
         created: token.created_at,
         refreshed: token.refreshed_at,
-        expires: token.expires_at,
-        is_expired: token.expires_at.is_some_and(|expires| expires <= now),
+        expires: rights.expires_at,
+        is_expired: rights.is_expired(now),
         is_disabled: token.is_disabled,
-        is_master_token: token.is_master,
-        can_manage_buckets: token.can_manage_buckets,
-        can_manage_tokens: token.can_manage_tokens,
-        can_read_all_file_uploads: token.can_read_all_file_uploads,
-        can_purge_trash: token.can_purge_trash,
-        bucket_permissions: Map::new(),
-        component_access: [],
+        is_master_token: rights.is_master,
+        can_manage_buckets: rights.can_manage_buckets,
+        can_manage_tokens: rights.can_manage_tokens,
+        can_read_all_file_uploads: rights.can_read_all_file_uploads,
+        can_purge_trash: rights.can_purge_trash,
+        bucket_permissions: &rights.bucket_permissions,
+        component_access: &rights.component_access,
         uri: base.token(token.id),
         creator_token: token.creator.as_ref().map(|creator| CreatorShape {
             id: creator.id.to_string(),
@@ -78,6 +111,5 @@ pub(in crate::api) fn print_token(
             id: owner.id,
             name: &owner.name,
         },
-    })
-    .into_response()
+    }
 }
