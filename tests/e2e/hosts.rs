@@ -216,6 +216,44 @@ async fn a_database_that_is_away_for_longer_than_a_lease_costs_no_host_its_work(
 }
 
 #[tokio::test]
+async fn a_host_that_is_suspended_for_longer_than_its_lease_loses_its_work_and_goes_on() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let demo = demo().await;
+    let installation = Installation::shared(&demo, &cluster.fresh_url());
+    let suspended = installation.start_host(0).await;
+    let parameters = json!({"seconds": 0, "answerAfter": 3600});
+    let task = json!({"component": "async", "actionParameters": parameters});
+    let id = suspended
+        .run(json!({"name": "In its hands", "tasks": [task]}))
+        .await;
+    demo.wait_for(|seen| !seen.is_empty(), PATIENCE)
+        .await
+        .expect("started");
+
+    suspended.signal("STOP");
+    let other = installation.start_host(1).await;
+    let job = other.finished(&id).await;
+    suspended.signal("CONT");
+
+    // What it did is unknown to the other host, which does not repeat it.
+    assert_eq!(job["results"]["tasks"][0]["code"], "IN_DOUBT", "{job}");
+    assert_eq!(demo.jobs().len(), 1);
+    until("it to learn that it was declared dead", || {
+        let log = suspended.log();
+        let learned = log.contains("this host was silent for too long");
+        std::future::ready(if learned { Ok(()) } else { Err(log) })
+    })
+    .await;
+    other.kill();
+    let id = suspended
+        .run(json!({"name": "After it", "tasks": [{"component": "sync"}]}))
+        .await;
+    assert_eq!(suspended.finished(&id).await["status"], "success");
+}
+
+#[tokio::test]
 async fn a_host_with_another_master_key_is_refused() {
     let Some(cluster) = Cluster::shared() else {
         return;

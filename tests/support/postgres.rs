@@ -39,7 +39,7 @@ impl Cluster {
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             // Not by a macro: what those print is shown of failed tests only.
-            let line = b"skipped: tests on PostgreSQL, because it is not installed (apt-get install postgresql)\n";
+            let line = b"\nskipped: tests on PostgreSQL, because it is not installed (apt-get install postgresql)\n";
             std::io::stderr().write_all(line).unwrap();
             return None;
         };

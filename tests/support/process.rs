@@ -135,11 +135,16 @@ impl Process {
         drop(self);
     }
 
+    /// Such as `STOP`, which suspends it until a `CONT`.
+    pub fn signal(&self, name: &str) {
+        let (signal, id) = (format!("-{name}"), self.child.id().to_string());
+        let told = Command::new("kill").args([signal, id]).status();
+        assert!(told.expect("kill").success());
+    }
+
     /// SIGTERM, and the end.
     pub async fn stop(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(told.expect("kill").success());
+        self.signal("TERM");
         until("the server to stop", || {
             let ended = self.child.try_wait().expect("waited");
             std::future::ready(ended.ok_or_else(|| "it runs".to_owned()))
