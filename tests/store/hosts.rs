@@ -1,7 +1,7 @@
 //! Several hosts on one database, at work at the same moment.
 
 use crate::support::store::{
-    NOON, TestStore, in_phase, new_job, new_orchestration, seconds_after, task, token,
+    NOON, TestStore, in_phase, new_job, new_orchestration, seconds_after, task,
 };
 use orchestrator::clock::Clock;
 use orchestrator::domain::ids::{HostId, JobId, OrchestrationId};
@@ -312,22 +312,6 @@ async fn two_hosts_that_change_one_orchestration_do_so_one_after_another() {
         // An id is never handed out twice.
         assert!(ids(first).is_disjoint(&ids(second)));
     }
-}
-
-#[tokio::test]
-async fn an_installation_begins_with_one_project_however_many_hosts_start() {
-    let Some(test) = TestStore::new(super::database()).await else {
-        return;
-    };
-    let (one, other) = (Host::of(&test).await, Host::of(&test).await);
-    let again = one
-        .store
-        .create_first_project("again".into(), token("again"), NOON);
-    let other = other
-        .store
-        .create_first_project("other".into(), token("other"), NOON);
-    let (again, other) = tokio::join!(again, other);
-    assert_eq!((again.unwrap(), other.unwrap()), (None, None));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Both trees of migrations give the same tables, columns and indexes: queries are one text for both.
 
 use crate::support::database::Database;
+use crate::support::store::{NOON, token};
 use orchestrator::store::Store;
 use sqlx::{AnyConnection, Connection, Row};
 use std::collections::BTreeSet;
@@ -40,15 +41,27 @@ fn index(definition: &str) -> String {
 }
 
 #[tokio::test]
-async fn hosts_that_start_at_once_make_the_tables_together() {
+async fn hosts_that_start_at_once_make_the_tables_and_the_first_project_together() {
     let dir = tempfile::tempdir().unwrap();
     let Some(url) = Database::Postgres.fresh_url(dir.path()) else {
         return;
     };
-    let opened = tokio::join!(Store::open(&url), Store::open(&url), Store::open(&url));
-    opened.0.unwrap();
-    opened.1.unwrap();
-    assert!(!opened.2.unwrap().has_projects().await.unwrap());
+    let start = |name: &'static str| {
+        let url = url.clone();
+        tokio::spawn(async move {
+            let store = Store::open(&url).await.unwrap();
+            let first = store.create_first_project(name.into(), token(name), NOON);
+            first.await.unwrap()
+        })
+    };
+    let starts = [start("one"), start("two"), start("three")];
+
+    let mut made = 0;
+    for one in starts {
+        made += usize::from(one.await.unwrap().is_some());
+    }
+
+    assert_eq!(made, 1);
 }
 
 #[tokio::test]
