@@ -6,7 +6,7 @@
 //! error. Times are handed in.
 //!
 //! SQLite or PostgreSQL, by the address: queries are one text for both, [`dialect`] has what differs, [`locks`] the order
-//! of locks. Reads run side by side on a pool; how writes are committed is in [`write`].
+//! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
 mod alarms;
 mod claims;
