@@ -6,3 +6,4 @@ mod leases;
 mod notifications;
 mod orchestrations;
 mod schedule;
+mod tokens;

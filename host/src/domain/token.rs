@@ -156,7 +156,7 @@ impl Rights {
             return None;
         }
         let is_new = |right: fn(&Self) -> bool| {
-            right(wanted) && !right(self) && !before.is_some_and(|before| right(before))
+            right(wanted) && !right(self) && !before.is_some_and(right)
         };
         let is_beyond = |within: fn(&Self, &Self) -> bool| {
             !within(wanted, self) && !before.is_some_and(|before| within(wanted, before))
