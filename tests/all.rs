@@ -6,6 +6,10 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, and clippy takes only functions that are marked so for tests"
 )]
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the tests of the store and of the API run once per database"
+)]
 
 mod api;
 mod domain;

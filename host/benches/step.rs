@@ -9,7 +9,7 @@ use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
 use orchestrator::domain::step::{Checkpoint, StepCall, StepContext};
 use orchestrator::plugins::{
     BoxFuture, LogLevel, OutboundSettings, Plugin, PluginSettings, Plugins, SaveError, StepLimits,
-    StepServices,
+    StepServices, TokenRefusal,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -261,8 +261,9 @@ impl StepServices for Nothing {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn token(&self) -> BoxFuture<'_, Result<String, String>> {
-        Box::pin(std::future::ready(Err("there is none".to_owned())))
+    fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>> {
+        let refusal = TokenRefusal::Unusable("there is none".to_owned());
+        Box::pin(std::future::ready(Err(refusal)))
     }
 
     fn log(&self, _: LogLevel, _: &str) {}

@@ -43,8 +43,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let plugins = open_plugins(&config, &keys, &clock);
     make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
-    let store = store
-        .with_context(|| format!("cannot open the database in {}", config.data_dir.display()))?;
+    let store = store.context("cannot open the database")?;
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
     let given = config.master_token.as_deref();
     let made = tokens.make_first_project(given, &config.data_dir).await?;
@@ -55,7 +54,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
 
     let stop = Stop::default();
-    let lease = HostLease::take(store.clone(), clock.clone(), true).await?;
+    // An embedded database is in the data directory that this process has locked; a server's has other hosts.
+    let is_alone = Store::is_embedded(&config.database_url);
+    let lease = HostLease::take(store.clone(), clock.clone(), is_alone).await?;
     let server = Server {
         config,
         clock,
@@ -312,7 +313,7 @@ fn make_private_database(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the database {}", path.display()))
 }
 
-/// Held as long as the server runs: an embedded database has one server.
+/// Held as long as the server runs: a data directory has one server.
 fn lock_data_dir(path: &Path) -> anyhow::Result<File> {
     let lock_path = path.join("lock");
     let file = File::options()

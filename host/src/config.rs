@@ -34,7 +34,7 @@ pub struct Settings {
     /// Folder for the database, keys and compiled plugins; made if it is missing [default: ./data]
     #[arg(long, env = "ORCHESTRATOR_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Database [default: sqlite://<data-dir>/orchestrator.sqlite]
+    /// Database: sqlite://, or postgres:// where several servers share it [default: sqlite://<data-dir>/orchestrator.sqlite]
     #[arg(
         long,
         env = "ORCHESTRATOR_DATABASE_URL",

@@ -1,15 +1,19 @@
 //! The lease of this process on the work it does.
 //!
 //! One heartbeat renews it; whoever finds another process's lease run out gives that one's work back. A process that
-//! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused. With each beat
-//! goes a little housekeeping.
+//! was declared dead (it was suspended, say) goes on under a new id: what it still had in hand is refused. Nobody is
+//! declared dead by a process that could not renew its own lease for a while: where the database was away, the others
+//! could not renew theirs either, and get the time to do so.
+//! With each beat goes a little housekeeping.
 
 use crate::clock::Clock;
 use crate::domain::ids::HostId;
 use crate::store::{Store, StoreError};
 use crate::wake::{Stop, Wake};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a process may be silent before its work is given to others.
@@ -50,8 +54,19 @@ impl HostLease {
 
     /// Renews the lease and gives dead hosts' work back until stopped; `runner` is poked where there was any.
     pub async fn keep(&self, runner: Wake, stop: Stop) {
+        let mut last = self.clock.now();
+        let mut steady_since = last;
         loop {
-            match self.beat().await {
+            let now = self.clock.now();
+            if now.since(last) >= LEASE {
+                steady_since = now;
+            }
+            let may_reap = now.since(steady_since) >= LEASE;
+            let beat = self.beat(may_reap).await;
+            if beat.is_ok() {
+                last = now;
+            }
+            match beat {
                 Ok(0) => {}
                 Ok(steps) => {
                     tracing::warn!(steps, "took back the work of a host that fell silent");
@@ -75,14 +90,18 @@ impl HostLease {
         }
     }
 
-    async fn beat(&self) -> Result<u64, StoreError> {
+    async fn beat(&self, may_reap: bool) -> Result<u64, StoreError> {
         let now = self.clock.now();
         if !self.store.renew_host(self.host(), now.plus(LEASE)).await? {
             let id = self.store.register_host(now, now.plus(LEASE)).await?;
             tracing::warn!("this host was silent for too long: what it had in hand is done again");
             self.id.store(id.0, Ordering::Release);
         }
-        self.store.reap_dead_hosts(now).await
+        if may_reap {
+            self.store.reap_dead_hosts(now).await
+        } else {
+            Ok(0)
+        }
     }
 
     /// Gives back what is still in hand and ends the lease.
@@ -91,5 +110,50 @@ impl HostLease {
     /// Where the database does not answer; the lease then runs out by itself.
     pub async fn give_up(&self) -> Result<u64, StoreError> {
         self.store.retire_host(self.host(), self.clock.now()).await
+    }
+}
+
+/// What a loop has in hand in fact, by its leases. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct InHand<T>(Arc<Mutex<HashSet<T>>>);
+
+impl<T> Default for InHand<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Copy + Eq + Hash> InHand<T> {
+    /// It is in hand until what this returns is dropped.
+    #[must_use]
+    pub fn hold(&self, lease: T) -> Hold<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(lease);
+        Hold {
+            of: self.clone(),
+            lease,
+        }
+    }
+
+    #[must_use]
+    pub fn all(&self) -> HashSet<T> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// One lease in hand.
+#[derive(Debug)]
+pub struct Hold<T: Copy + Eq + Hash> {
+    of: InHand<T>,
+    lease: T,
+}
+
+impl<T: Copy + Eq + Hash> Drop for Hold<T> {
+    fn drop(&mut self) {
+        let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.lease);
     }
 }

@@ -1,5 +1,6 @@
 //! Bad bodies: every fault named, nothing stored.
 
+use super::start;
 use crate::support::server::{Server, default_settings};
 use orchestrator::api::ApiSettings;
 use orchestrator::domain::task::MOST_TASKS;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_fault_of_one_body_is_named() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let body = json!({
         "name": 5,
         "crontabRecord": "61 * * * *",
@@ -28,7 +29,8 @@ async fn every_fault_of_one_body_is_named() {
 
     let answer = server.client().post("/orchestrations", body).await;
 
-    insta::assert_snapshot!("every_fault", format!("{:#}", answer.json["errors"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("every_fault", format!("{:#}", answer.json["errors"])));
     assert_eq!(answer.refusal(400), "VALIDATION");
     assert_eq!(
         server.client().get("/orchestrations").await.expect(200),
@@ -38,7 +40,7 @@ async fn every_fault_of_one_body_is_named() {
 
 #[tokio::test]
 async fn wrong_values_are_refused_at_their_place() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let long = "x".repeat(256);
     for (body, path) in [
@@ -155,7 +157,7 @@ async fn wrong_values_are_refused_at_their_place() {
 
 #[tokio::test]
 async fn a_wrong_crontab_is_refused_with_position_and_reason() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let body = json!({"name": "a", "crontabRecord": "0 25 * * *"});
 
     let answer = server
@@ -174,7 +176,7 @@ async fn a_wrong_crontab_is_refused_with_position_and_reason() {
 
 #[tokio::test]
 async fn lists_over_their_limits_are_refused_as_a_whole() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let tasks: Vec<_> = (0..=MOST_TASKS)
         .map(|_| json!({"component": "a"}))
         .collect();
@@ -190,7 +192,7 @@ async fn lists_over_their_limits_are_refused_as_a_whole() {
 
 #[tokio::test]
 async fn more_than_fifty_faults_are_counted() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let tasks: Vec<_> = (0..60).map(|_| json!({})).collect();
 
     let answer = server
@@ -206,7 +208,7 @@ async fn more_than_fifty_faults_are_counted() {
 
 #[tokio::test]
 async fn a_body_that_is_no_json_is_refused_with_the_position() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     for text in [
         "{\"name\": }",
@@ -237,7 +239,7 @@ async fn a_body_that_is_no_json_is_refused_with_the_position() {
 
 #[tokio::test]
 async fn a_body_is_json_whatever_harmless_type_it_carries() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     for (content_type, status) in [
         (None, 201),
@@ -271,11 +273,13 @@ async fn a_body_is_json_whatever_harmless_type_it_carries() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
-    let server = Server::start_with(ApiSettings {
+    let settings = ApiSettings {
         body_limit: 1_000,
         ..default_settings()
-    })
-    .await;
+    };
+    let Some(server) = Server::start_with(super::database(), settings).await else {
+        return;
+    };
     let client = server.client();
     let of_length = |length: usize| {
         let frame = json!({"name": "a", "x": ""}).to_string().len();

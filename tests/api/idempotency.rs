@@ -1,8 +1,7 @@
 //! A request that carries an `Idempotency-Key` makes one job, however often it is sent.
 
-use super::create;
+use super::{create, start};
 use crate::support::client::{Answer, Client};
-use crate::support::server::Server;
 use orchestrator::domain::job::Status;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ async fn jobs(client: &Client) -> usize {
 
 #[tokio::test]
 async fn fifty_equal_posts_at_once_make_one_job() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
 
@@ -47,7 +46,7 @@ async fn fifty_equal_posts_at_once_make_one_job() {
 
 #[tokio::test]
 async fn every_call_that_makes_a_job_knows_the_key() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
 
@@ -69,7 +68,7 @@ async fn every_call_that_makes_a_job_knows_the_key() {
 
 #[tokio::test]
 async fn a_repeated_request_gets_the_job_as_it_is_now() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     post(&client, JOBS, "k", json!({})).await.expect(201);
@@ -84,7 +83,7 @@ async fn a_repeated_request_gets_the_job_as_it_is_now() {
 
 #[tokio::test]
 async fn the_same_key_with_another_request_is_a_conflict() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     create(&client, json!([])).await;
@@ -120,7 +119,7 @@ async fn the_same_key_with_another_request_is_a_conflict() {
 
 #[tokio::test]
 async fn a_request_that_made_no_job_leaves_its_key_free() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     client
@@ -142,7 +141,7 @@ async fn a_request_that_made_no_job_leaves_its_key_free() {
 
 #[tokio::test]
 async fn a_key_is_its_projects_own_and_lives_for_a_day() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let other = server.add_project("Other").await;
     create(&client, json!([])).await;
@@ -164,7 +163,7 @@ async fn a_key_is_its_projects_own_and_lives_for_a_day() {
 
 #[tokio::test]
 async fn what_is_no_key_is_refused() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([])).await;
 

@@ -1,5 +1,5 @@
-use super::{create, create_path};
-use crate::support::server::{Server, was_poked};
+use super::{create, create_path, start};
+use crate::support::server::was_poked;
 use orchestrator::domain::job::Status;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn jobs_are_listed_newest_first_page_by_page() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{}/jobs", create_path(&client, json!([])).await);
     for _ in 0..25 {
@@ -37,7 +37,7 @@ async fn jobs_are_listed_newest_first_page_by_page() {
 
 #[tokio::test]
 async fn wrong_pages_are_refused() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{}/jobs", create_path(&client, json!([])).await);
 
@@ -56,7 +56,7 @@ async fn wrong_pages_are_refused() {
 
 #[tokio::test]
 async fn a_job_keeps_who_asked_for_it_and_what_was_given_for_the_run() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = create_path(
         &client,
@@ -98,7 +98,7 @@ async fn a_job_keeps_who_asked_for_it_and_what_was_given_for_the_run() {
 
 #[tokio::test]
 async fn emails_of_a_run_that_are_null_or_empty_count_as_not_given() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{}/jobs", create_path(&client, json!([])).await);
     for body in [
@@ -132,7 +132,7 @@ async fn emails_of_a_run_that_are_null_or_empty_count_as_not_given() {
 
 #[tokio::test]
 async fn tasks_of_a_run_that_are_not_the_orchestrations_are_refused() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!(
         "{}/jobs",
@@ -173,7 +173,7 @@ async fn tasks_of_a_run_that_are_not_the_orchestrations_are_refused() {
 
 #[tokio::test]
 async fn results_grow_while_the_job_runs() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let tasks = json!([
         {"component": "a", "phase": "x"}, {"component": "b", "phase": "x", "continueOnFailure": true},
@@ -195,7 +195,8 @@ async fn results_grow_while_the_job_runs() {
     let running = client.get("/jobs/1").await.expect(200);
     assert_eq!(running["status"], "processing");
     assert_eq!(running["isFinished"], false);
-    insta::assert_snapshot!("running_results", format!("{:#}", running["results"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("running_results", format!("{:#}", running["results"])));
 
     server
         .end(
@@ -213,7 +214,8 @@ async fn results_grow_while_the_job_runs() {
         (&ended["status"], &ended["isFinished"]),
         (&json!("warning"), &json!(true))
     );
-    insta::assert_snapshot!("ended_results", format!("{:#}", ended["results"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("ended_results", format!("{:#}", ended["results"])));
 
     let list = client.get("/orchestrations/1/jobs").await.expect(200);
     assert_eq!(list[0]["results"], ended["results"]);
@@ -227,7 +229,7 @@ async fn results_grow_while_the_job_runs() {
 
 #[tokio::test]
 async fn a_job_without_active_tasks_ends_with_empty_results() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "off", "active": false}])).await;
     client
@@ -244,7 +246,7 @@ async fn a_job_without_active_tasks_ends_with_empty_results() {
 
 #[tokio::test]
 async fn only_a_waiting_job_can_be_cancelled() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     for _ in 0..2 {
@@ -275,7 +277,7 @@ async fn only_a_waiting_job_can_be_cancelled() {
 
 #[tokio::test]
 async fn an_edit_does_not_change_a_job_that_exists() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     let job = client

@@ -1,19 +1,9 @@
-//! The REST API over a real connection.
+//! The REST API over a real connection, on each database.
 
-mod blueprint;
-mod bodies;
-mod envelope;
-mod idempotency;
-mod jobs;
-mod notifications;
-mod orchestrations;
-mod reach;
-mod runs;
-mod tasks;
-mod tenancy;
-mod tokens;
-mod tokens_managed;
-mod tokens_rights;
+#[path = "each.rs"]
+mod postgres;
+#[path = "each.rs"]
+mod sqlite;
 
 use crate::support::client::Client;
 use serde_json::{Value, json};

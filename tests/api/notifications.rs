@@ -1,10 +1,9 @@
-use super::create_path;
-use crate::support::server::Server;
+use super::{create_path, start};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_notification_has_three_keys_and_empty_parameters_by_default() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{}/notifications", create_path(&client, json!([])).await);
     let body = json!([
@@ -29,7 +28,7 @@ async fn a_notification_has_three_keys_and_empty_parameters_by_default() {
 
 #[tokio::test]
 async fn faults_are_named_with_their_place() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{}/nofitications", create_path(&client, json!([])).await);
     let body = json!([

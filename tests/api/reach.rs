@@ -1,23 +1,26 @@
 //! The addresses under which the API answers, and those that it prints.
 
-use super::create;
+use super::{create, database, start};
 use crate::support::server::{Server, default_settings};
 use orchestrator::api::ApiSettings;
 use reqwest::Method;
 use serde_json::json;
+use std::time::Duration;
 
-async fn start_public() -> Server {
+async fn start_public() -> Option<Server> {
     let public_url = Some("https://syrup.example.com/syrup/orchestrator/".to_owned());
-    Server::start_with(ApiSettings {
+    let settings = ApiSettings {
         public_url,
         ..default_settings()
-    })
-    .await
+    };
+    Server::start_with(database(), settings).await
 }
 
 #[tokio::test]
 async fn the_api_answers_at_the_root_and_below_the_public_path() {
-    let server = start_public().await;
+    let Some(server) = start_public().await else {
+        return;
+    };
     let client = server.client();
     let created = create(&client, json!([])).await;
     assert_eq!(
@@ -50,7 +53,7 @@ async fn the_api_answers_at_the_root_and_below_the_public_path() {
 
 #[tokio::test]
 async fn addresses_are_built_from_the_host_of_the_request() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let request = client
         .request(Method::POST, "/orchestrations")
@@ -70,11 +73,13 @@ async fn addresses_are_built_from_the_host_of_the_request() {
 #[tokio::test]
 async fn a_trusted_proxy_says_how_it_was_reached() {
     let trusted_proxies = vec!["127.0.0.0/8".parse().expect("range")];
-    let server = Server::start_with(ApiSettings {
+    let settings = ApiSettings {
         trusted_proxies,
         ..default_settings()
-    })
-    .await;
+    };
+    let Some(server) = Server::start_with(database(), settings).await else {
+        return;
+    };
     let client = server.client();
     let request = client
         .request(Method::POST, "/orchestrations")
@@ -89,7 +94,7 @@ async fn a_trusted_proxy_says_how_it_was_reached() {
 
 #[tokio::test]
 async fn a_request_without_a_host_gets_the_address_that_it_came_to() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     create(&server.client(), json!([])).await;
 
     let answer = server
@@ -102,4 +107,25 @@ async fn a_request_without_a_host_gets_the_address_that_it_came_to() {
         answer.contains(&format!("http://{}/orchestrations/1", server.address)),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn an_overdue_schedule_is_not_ready() {
+    // Nothing fires schedules here.
+    let Some(server) = start().await else { return };
+    let hourly = json!({"name": "Hourly", "crontabRecord": "0 * * * *"});
+    server
+        .client()
+        .post("/orchestrations", hourly)
+        .await
+        .expect(201);
+    let due = server.clock.now().plus(Duration::from_secs(60 * 60));
+
+    server.nobody().get("/health/ready").await.expect(200);
+    server.clock.set(due);
+    let answer = server.nobody().get("/health/ready").await.expect(503);
+
+    assert_eq!(answer["status"], "overdue");
+    assert_eq!(answer["dueSince"], "2013-03-02T11:00:00+00:00");
+    server.nobody().get("/health/live").await.expect(200);
 }

@@ -1,11 +1,10 @@
-use super::create;
-use crate::support::server::Server;
+use super::{create, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_orchestration_is_a_component_that_can_be_run_and_polled() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([{"component": "a"}])).await;
     client
@@ -32,7 +31,7 @@ async fn an_orchestration_is_a_component_that_can_be_run_and_polled() {
 
 #[tokio::test]
 async fn config_is_a_number_or_a_numeric_string() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([])).await;
 
@@ -78,7 +77,7 @@ async fn config_is_a_number_or_a_numeric_string() {
 
 #[tokio::test]
 async fn a_trigger_runs_all_tasks_as_configured() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let created = create(&client, json!([{"component": "a"}])).await;
 
@@ -102,7 +101,7 @@ async fn a_trigger_runs_all_tasks_as_configured() {
 
 #[tokio::test]
 async fn an_inactive_orchestration_is_not_triggered_but_run_by_hand() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     client
         .post("/orchestrations", json!({"name": "Off", "active": false}))
@@ -132,7 +131,7 @@ async fn an_inactive_orchestration_is_not_triggered_but_run_by_hand() {
 
 #[tokio::test]
 async fn an_absurd_run_id_is_refused() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([])).await;
     let request = client

@@ -1,6 +1,6 @@
 //! Tokens that clients make, change, refresh and delete.
 
-use super::create;
+use super::{create, start};
 use crate::support::client::Client;
 use crate::support::server::{MASTER, Server};
 use reqwest::Method;
@@ -24,7 +24,7 @@ fn bearer(server: &Server, token: &Value) -> Client {
 
 #[tokio::test]
 async fn a_token_is_made_with_the_rights_asked_for_and_shown_without_its_value() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
 
     let made = make(
@@ -63,7 +63,7 @@ async fn a_token_is_made_with_the_rights_asked_for_and_shown_without_its_value()
 
 #[tokio::test]
 async fn without_wishes_a_token_may_use_orchestrations_and_nothing_more() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let made = make(&server.client(), json!({})).await;
     let plain = bearer(&server, &made);
 
@@ -84,7 +84,7 @@ async fn without_wishes_a_token_may_use_orchestrations_and_nothing_more() {
 
 #[tokio::test]
 async fn a_form_says_the_same_as_json() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let send = async |method: Method, path: &str, form: &'static str| {
         let request = client.request(method, path).body(form);
@@ -149,7 +149,7 @@ async fn a_form_says_the_same_as_json() {
 
 #[tokio::test]
 async fn every_fault_of_a_token_is_named() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let body = json!({"description": 5, "canManageBuckets": "yes", "canReadAllFileUploads": 2, "canManageTokens": [],
         "canPurgeTrash": {}, "isDisabled": "no", "expiresIn": 0, "componentAccess": ["a", "", 5],
@@ -224,7 +224,7 @@ async fn every_fault_of_a_token_is_named() {
 
 #[tokio::test]
 async fn an_update_changes_what_it_names() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let made = make(
         &client,
@@ -269,7 +269,7 @@ async fn an_update_changes_what_it_names() {
 
 #[tokio::test]
 async fn a_refreshed_token_has_a_new_value_and_the_old_one_is_invalid_at_once() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let made = make(&client, json!({"description": "Mine"})).await;
     let old = bearer(&server, &made);
@@ -306,7 +306,7 @@ async fn a_refreshed_token_has_a_new_value_and_the_old_one_is_invalid_at_once() 
 
 #[tokio::test]
 async fn an_expired_or_disabled_token_is_refused_everywhere() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let expiring = make(&client, json!({"expiresIn": 60})).await;
     let disabled = make(&client, json!({"expiresIn": 3600})).await;
@@ -359,7 +359,7 @@ async fn an_expired_or_disabled_token_is_refused_everywhere() {
 
 #[tokio::test]
 async fn an_orchestration_is_given_no_token_that_cannot_be_used() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     create(&client, json!([])).await;
     let expired = make(&client, json!({"expiresIn": 1})).await;
@@ -396,7 +396,7 @@ async fn an_orchestration_is_given_no_token_that_cannot_be_used() {
 
 #[tokio::test]
 async fn a_new_description_is_seen_in_orchestrations_and_not_in_past_jobs() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let orchestration = create(&client, json!([])).await;
     let token = format!("{TOKENS}/{}", orchestration["token"]["id"]);
@@ -425,7 +425,7 @@ async fn a_new_description_is_seen_in_orchestrations_and_not_in_past_jobs() {
 
 #[tokio::test]
 async fn a_token_in_use_is_not_deleted() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let made = make(&client, json!({})).await;
     let path = path_of(&made);
@@ -470,7 +470,7 @@ async fn a_token_in_use_is_not_deleted() {
 
 #[tokio::test]
 async fn a_master_token_is_described_and_refreshed_and_nothing_else() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let client = server.client();
     let path = format!("{TOKENS}/1");
 

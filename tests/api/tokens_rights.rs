@@ -1,6 +1,6 @@
 //! Who may manage tokens, and what one token may give another.
 
-use super::create;
+use super::{create, start};
 use crate::support::client::Client;
 use crate::support::server::Server;
 use reqwest::Method;
@@ -21,7 +21,7 @@ fn path_of(token: &Value) -> String {
 
 #[tokio::test]
 async fn a_plain_token_reads_and_refreshes_itself_only() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let (plain, own) = make(&server, json!({"description": "Plain"})).await;
     let own_path = path_of(&own);
 
@@ -55,7 +55,7 @@ async fn a_plain_token_reads_and_refreshes_itself_only() {
 
 #[tokio::test]
 async fn a_token_that_manages_tokens_gives_no_right_that_it_lacks() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let (manager, own) = make(
         &server,
         json!({"canManageTokens": true, "componentAccess": ["a", "b"],
@@ -98,7 +98,7 @@ async fn a_token_that_manages_tokens_gives_no_right_that_it_lacks() {
 
 #[tokio::test]
 async fn a_token_that_manages_tokens_does_not_get_hold_of_a_stronger_one() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let (manager, _) = make(&server, json!({"canManageTokens": true})).await;
     let (_, strong) = make(
         &server,
@@ -138,7 +138,7 @@ async fn a_token_that_manages_tokens_does_not_get_hold_of_a_stronger_one() {
 
 #[tokio::test]
 async fn an_orchestrations_own_token_is_confined_like_its_maker() {
-    let server = Server::start().await;
+    let Some(server) = start().await else { return };
     let (confined, own) = make(&server, json!({"componentAccess": ["a"]})).await;
 
     let orchestration = create(&confined, json!([{"component": "b"}])).await;

@@ -62,6 +62,15 @@ async fn a_second_server_on_a_data_directory_is_refused() {
         err.contains("another server is running on the data-dir"),
         "{err}"
     );
+    for name in [
+        "orchestrator.sqlite",
+        "orchestrator.sqlite-wal",
+        "master.key",
+    ] {
+        let metadata = fs::metadata(installation.data_dir().join(name)).expect(name);
+        let mode = metadata.permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} is this user's only");
+    }
     assert!(process.stop().await.success());
 }
 

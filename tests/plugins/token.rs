@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator::domain::step::{FailureKind, StepContext};
-use orchestrator::plugins::StepError;
+use orchestrator::plugins::{StepError, TokenRefusal};
 use serde_json::{Value, json};
 
 use super::outbound::{call_as, own, url};
@@ -120,7 +120,7 @@ async fn a_token_in_a_header_of_the_answer_is_masked_as_well() {
 async fn a_token_that_cannot_be_used_ends_the_step() {
     let demo = demo().await;
     let recorder = Arc::new(Recorder {
-        token: Err("the token 3 is disabled".into()),
+        token: Err(TokenRefusal::Unusable("the token 3 is disabled".into())),
         ..Recorder::default()
     });
     let context = own(&demo, json!({"url": url(&demo, "/sync/run")}));
@@ -132,6 +132,24 @@ async fn a_token_that_cannot_be_used_ends_the_step() {
         (FailureKind::Auth, "TOKEN_UNUSABLE")
     );
     assert_eq!(failure.message, "the token 3 is disabled");
+    assert_eq!((demo.requests().len(), recorder.noted().marks), (0, 0));
+}
+
+#[tokio::test]
+async fn a_step_whose_token_cannot_be_read_now_is_repeated() {
+    let demo = demo().await;
+    let recorder = Arc::new(Recorder {
+        token: Err(TokenRefusal::Unavailable("the database is away".into())),
+        ..Recorder::default()
+    });
+    let context = own(&demo, json!({"url": url(&demo, "/sync/run")}));
+
+    let answer = start_with(plugins(), "calls-out", context, &recorder).await;
+
+    assert_eq!(
+        answer.map(drop),
+        Err(StepError::Abandoned("the database is away".into()))
+    );
     assert_eq!((demo.requests().len(), recorder.noted().marks), (0, 0));
 }
 

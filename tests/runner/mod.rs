@@ -1,5 +1,6 @@
 //! The runner on a clock that is moved by hand, with the plugins as shipped and a real component server.
 
+use crate::support::database::Database;
 use crate::support::process::{PATIENCE, until};
 use crate::support::steps::{demo, plugins};
 use crate::support::store::{NOON, TestStore, new_orchestration, task};
@@ -26,7 +27,8 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let (test, demo, clock) = (TestStore::new().await, demo().await, Clock::manual(NOON));
+        let test = TestStore::new(Database::Sqlite).await.unwrap();
+        let (demo, clock) = (demo().await, Clock::manual(NOON));
         let random = Random::seeded(1);
         let keys = Keys::load(Some(&"ab".repeat(32)), test.path(), &random).unwrap();
         let tokens = Tokens::open(test.store.clone(), keys, clock.clone(), random)

@@ -32,7 +32,9 @@ async fn host(test: &TestStore) -> HostId {
 
 #[tokio::test]
 async fn phases_run_one_after_another_and_their_tasks_side_by_side() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let inactive = Task {
         active: false,
@@ -66,7 +68,9 @@ async fn phases_run_one_after_another_and_their_tasks_side_by_side() {
 
 #[tokio::test]
 async fn a_failed_task_lets_its_phase_finish_and_ends_the_job() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let tasks = vec![in_phase("1", "a"), in_phase("1", "b"), task("c")];
     let of = test.orchestration(tasks).await;
@@ -95,7 +99,9 @@ async fn a_failed_task_lets_its_phase_finish_and_ends_the_job() {
 
 #[tokio::test]
 async fn a_tolerated_failure_makes_a_warning_of_the_job() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let tolerated = Task {
         continue_on_failure: true,
@@ -120,7 +126,9 @@ async fn a_tolerated_failure_makes_a_warning_of_the_job() {
 
 #[tokio::test]
 async fn a_job_without_active_tasks_succeeds_at_once() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let of = test.orchestration(Vec::new()).await;
     let job = test.job(of.id, NOON).await;
@@ -138,7 +146,9 @@ async fn a_job_without_active_tasks_succeeds_at_once() {
 
 #[tokio::test]
 async fn jobs_of_one_orchestration_run_one_at_a_time_in_their_order() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let of = test.orchestration(vec![task("a")]).await;
     let first = test.job(of.id, NOON).await;
@@ -166,7 +176,9 @@ async fn jobs_of_one_orchestration_run_one_at_a_time_in_their_order() {
 
 #[tokio::test]
 async fn a_job_is_cancelled_only_while_it_waits() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let of = test.orchestration(vec![task("a")]).await;
     let job = test.job(of.id, NOON).await;
@@ -186,7 +198,9 @@ async fn a_job_is_cancelled_only_while_it_waits() {
 
 #[tokio::test]
 async fn a_claim_and_a_cancel_of_the_same_job_never_both_win() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let of = test.orchestration(vec![task("a")]).await;
     let mut cancelled = 0;
@@ -213,7 +227,9 @@ async fn a_claim_and_a_cancel_of_the_same_job_never_both_win() {
 
 #[tokio::test]
 async fn tasks_of_one_run_may_differ_in_active_only() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     let of = test.orchestration(vec![task("a"), task("b")]).await;
     let given = |tasks: Vec<Task>| NewJob {
@@ -246,7 +262,9 @@ async fn tasks_of_one_run_may_differ_in_active_only() {
 
 #[tokio::test]
 async fn a_trigger_needs_an_active_orchestration_and_a_run_by_hand_does_not() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let mut new = crate::support::store::new_orchestration(test.project, vec![]);
     new.active = false;
     let of = test.create(new).await;
@@ -264,7 +282,9 @@ async fn a_trigger_needs_an_active_orchestration_and_a_run_by_hand_does_not() {
 
 #[tokio::test]
 async fn small_projects_are_served_beside_a_large_one() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = host(&test).await;
     for _ in 0..50 {
         let of = test.orchestration(vec![task("large")]).await;
@@ -289,7 +309,9 @@ async fn small_projects_are_served_beside_a_large_one() {
 
 #[tokio::test]
 async fn pages_of_jobs_are_newest_first_and_count_all() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = test.orchestration(vec![task("a")]).await;
     let mut ids = Vec::new();
     for _ in 0..5 {

@@ -25,7 +25,9 @@ fn wait(seconds: i64) -> StepEnd {
 
 #[tokio::test]
 async fn a_waiting_task_is_a_row_that_goes_on_when_its_time_has_come() {
-    let mut test = TestStore::new().await;
+    let Some(mut test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = test.orchestration(vec![task("a")]).await;
     test.job(of.id, NOON).await;
@@ -48,7 +50,9 @@ async fn a_waiting_task_is_a_row_that_goes_on_when_its_time_has_come() {
 
 #[tokio::test]
 async fn the_work_of_a_host_that_fell_silent_is_given_back_and_its_late_result_refused() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let silent = test
         .store
         .register_host(NOON, seconds_after(NOON, 10))
@@ -118,7 +122,9 @@ async fn the_work_of_a_host_that_fell_silent_is_given_back_and_its_late_result_r
 
 #[tokio::test]
 async fn a_checkpoint_takes_the_doubt_away_and_is_where_the_task_goes_on() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = test.orchestration(vec![task("a")]).await;
     test.job(of.id, NOON).await;
@@ -148,7 +154,9 @@ async fn a_checkpoint_takes_the_doubt_away_and_is_where_the_task_goes_on() {
 
 #[tokio::test]
 async fn an_abandoned_step_is_the_same_step_once_more() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = test.orchestration(vec![task("a")]).await;
     test.job(of.id, NOON).await;

@@ -1,9 +1,7 @@
-//! The store's promises, on a real database.
+//! The store's promises, on real databases.
 
-mod idempotency;
-mod jobs;
-mod leases;
-mod notifications;
-mod orchestrations;
-mod schedule;
-mod tokens;
+#[path = "each.rs"]
+mod postgres;
+mod schema;
+#[path = "each.rs"]
+mod sqlite;

@@ -58,7 +58,9 @@ async fn promised(test: &TestStore, job: &Job) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn a_failed_job_promises_its_error_mail_with_its_end() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = watched(&test).await;
     test.job(of.id, NOON).await;
@@ -71,7 +73,9 @@ async fn a_failed_job_promises_its_error_mail_with_its_end() {
 
 #[tokio::test]
 async fn addresses_of_one_run_stand_in_place_of_the_subscriptions() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = watched(&test).await;
     let new = NewJob {
@@ -92,7 +96,9 @@ async fn addresses_of_one_run_stand_in_place_of_the_subscriptions() {
 
 #[tokio::test]
 async fn a_job_that_waits_too_long_is_told_once() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = watched(&test).await;
     let job = test.job(of.id, NOON).await;
     let due = seconds_after(NOON, 600);
@@ -120,7 +126,9 @@ async fn a_job_that_waits_too_long_is_told_once() {
 
 #[tokio::test]
 async fn a_job_that_runs_longer_than_its_predecessors_is_told_once() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = watched(&test).await;
     for _ in 0..3 {
@@ -151,7 +159,9 @@ async fn a_job_that_runs_longer_than_its_predecessors_is_told_once() {
 
 #[tokio::test]
 async fn a_delivery_is_tried_again_and_recorded_once() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = watched(&test).await;
     test.job(of.id, NOON).await;
@@ -210,7 +220,9 @@ async fn a_delivery_is_tried_again_and_recorded_once() {
 
 #[tokio::test]
 async fn errors_in_a_row_are_one_incident_until_a_success() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let of = watched(&test).await;
     let mut jobs = Vec::new();

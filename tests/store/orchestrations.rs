@@ -7,7 +7,9 @@ use orchestrator::store::{OrchestrationChange, StepEnd, TokenChoice, Updated};
 
 #[tokio::test]
 async fn what_was_created_is_what_is_read() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let made = test.orchestration(vec![task("a"), task("b")]).await;
 
     let read = test
@@ -31,7 +33,9 @@ async fn what_was_created_is_what_is_read() {
 
 #[tokio::test]
 async fn another_project_sees_changes_and_deletes_nothing() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let made = test.orchestration(vec![task("a")]).await;
     let other = test.another_project().await;
 
@@ -64,7 +68,9 @@ async fn another_project_sees_changes_and_deletes_nothing() {
 
 #[tokio::test]
 async fn a_token_of_another_project_cannot_be_used() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let other = test.another_project().await;
     let mut new = new_orchestration(other, vec![]);
     new.token = TokenChoice::Existing(TokenId(1));
@@ -80,7 +86,9 @@ async fn a_token_of_another_project_cannot_be_used() {
 
 #[tokio::test]
 async fn a_made_token_lives_until_the_last_job_that_uses_it_has_ended() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let host = test.store.register_host(NOON, NOON).await.unwrap();
     let made = test.orchestration(vec![task("a")]).await;
     test.job(made.id, NOON).await;
@@ -132,7 +140,9 @@ async fn a_made_token_lives_until_the_last_job_that_uses_it_has_ended() {
 
 #[tokio::test]
 async fn a_refreshed_token_keeps_its_id_and_changes_its_secret() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let made = test.orchestration(vec![]).await;
 
     let refreshed = test
@@ -149,7 +159,9 @@ async fn a_refreshed_token_keeps_its_id_and_changes_its_secret() {
 
 #[tokio::test]
 async fn tasks_keep_their_ids_over_an_update_without_ids() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let made = test.orchestration(vec![task("a"), task("b")]).await;
 
     let change = OrchestrationChange {
@@ -176,7 +188,9 @@ async fn tasks_keep_their_ids_over_an_update_without_ids() {
 #[tokio::test]
 async fn a_token_that_was_given_is_neither_renewed_nor_deleted_by_the_orchestration_it_was_given_to()
  {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let owner = test.orchestration(vec![]).await;
     let mut new = new_orchestration(test.project, vec![]);
     new.token = TokenChoice::Existing(owner.token.id);

@@ -61,7 +61,9 @@ fn active(active: bool) -> OrchestrationChange {
 
 #[tokio::test]
 async fn a_due_tick_becomes_one_job_however_many_hosts_look() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
     assert_eq!(of.next_scheduled_at, Some(seconds_after(NOON, 5 * MINUTE)));
 
@@ -89,7 +91,9 @@ async fn a_due_tick_becomes_one_job_however_many_hosts_look() {
 
 #[tokio::test]
 async fn after_a_stop_the_latest_tick_runs_once_and_the_others_are_recorded_as_missed() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
     let clock = Clock::manual(seconds_after(NOON, 27 * MINUTE));
 
@@ -101,7 +105,9 @@ async fn after_a_stop_the_latest_tick_runs_once_and_the_others_are_recorded_as_m
 
 #[tokio::test]
 async fn a_pause_is_one_row_and_makes_no_backlog() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
     let clock = Clock::manual(seconds_after(NOON, 61 * MINUTE));
 
@@ -115,7 +121,9 @@ async fn a_pause_is_one_row_and_makes_no_backlog() {
 
 #[tokio::test]
 async fn an_edited_schedule_starts_from_now_and_what_was_overdue_is_missed() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
     let hourly = OrchestrationChange {
         crontab_record: Some(Some("@hourly".into())),
@@ -136,7 +144,9 @@ async fn an_edited_schedule_starts_from_now_and_what_was_overdue_is_missed() {
 
 #[tokio::test]
 async fn saving_a_schedule_unchanged_does_not_skip_a_tick_that_is_due() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
     let same = OrchestrationChange {
         name: Some("renamed".into()),
@@ -154,7 +164,9 @@ async fn saving_a_schedule_unchanged_does_not_skip_a_tick_that_is_due() {
 
 #[tokio::test]
 async fn a_deleted_orchestration_is_due_no_more() {
-    let test = TestStore::new().await;
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
     let of = every_five_minutes(&test).await;
 
     test.store

@@ -1,7 +1,9 @@
 //! The harness: real peers on loopback, a database of its own for each test, guests that misbehave.
 
 pub mod client;
+pub mod database;
 pub mod guests;
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod smtp;

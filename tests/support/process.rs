@@ -40,6 +40,16 @@ impl Installation {
         }
     }
 
+    /// For hosts that share a database: each has a data directory of its own, and all have the same key.
+    pub fn shared(demo: &DemoServer, database_url: &str) -> Self {
+        let installation = Self::new(demo);
+        let file = installation.dir.path().join("shared.toml");
+        let key = "5a".repeat(32);
+        let text = format!("database-url = '{database_url}'\nmaster-key = '{key}'\n");
+        fs::write(&file, text).expect("written");
+        installation.with(format!("--config={}", file.display()))
+    }
+
     /// The same with one more setting, such as `--workers=1`.
     pub fn with(mut self, setting: String) -> Self {
         self.settings.push(setting);
@@ -51,7 +61,17 @@ impl Installation {
     }
 
     pub async fn start(&self) -> Process {
-        let data_dir = format!("--data-dir={}", self.data_dir().display());
+        self.start_in(&self.data_dir()).await
+    }
+
+    /// One of several hosts.
+    pub async fn start_host(&self, number: usize) -> Process {
+        let data_dir = self.dir.path().join(format!("host-{number}"));
+        self.start_in(&data_dir).await
+    }
+
+    async fn start_in(&self, data_dir: &Path) -> Process {
+        let data_dir = format!("--data-dir={}", data_dir.display());
         let mut arguments = vec![
             "serve".to_owned(),
             data_dir,
@@ -104,6 +124,10 @@ impl Process {
     /// What it has printed so far, both streams.
     pub fn log(&self) -> String {
         self.log.borrow().clone()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("waited").is_none()
     }
 
     /// `kill -9`: no farewell.

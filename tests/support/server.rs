@@ -3,6 +3,7 @@
 //! Nothing runs jobs here: a test that needs a job to get on does so through the store, as a runner would.
 
 use super::client::Client;
+use super::database::Database;
 use futures_util::FutureExt;
 use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
@@ -37,20 +38,20 @@ pub struct Server {
     pub runner: Wake,
     pub scheduler: Wake,
     listening: JoinHandle<()>,
-    dir: TempDir,
+    url: String,
+    _dir: TempDir,
 }
 
 impl Server {
-    /// A server with project 1.
-    pub async fn start() -> Self {
-        Self::start_with(default_settings()).await
+    /// A server with project 1; `None` where the database is not installed.
+    pub async fn start(database: Database) -> Option<Self> {
+        Self::start_with(database, default_settings()).await
     }
 
-    pub async fn start_with(settings: ApiSettings) -> Self {
+    pub async fn start_with(database: Database, settings: ApiSettings) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::open(&Store::embedded_url(dir.path()))
-            .await
-            .expect("store");
+        let url = database.fresh_url(dir.path())?;
+        let store = Store::open(&url).await.expect("store");
         let clock = Clock::manual(START);
         let random = Random::seeded(1);
         let keys = Keys::load(None, dir.path(), &random).expect("keys");
@@ -75,7 +76,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
         let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
-        Self {
+        Some(Self {
             address,
             store,
             tokens,
@@ -83,8 +84,9 @@ impl Server {
             runner,
             scheduler,
             listening,
-            dir,
-        }
+            url,
+            _dir: dir,
+        })
     }
 
     /// Bearer of project 1's master token.
@@ -158,16 +160,21 @@ impl Server {
     }
 
     async fn number(&self, table: &str, next: i64) {
-        let mut connection = sqlx::AnyConnection::connect(&Store::embedded_url(self.dir.path()))
+        let mut connection = sqlx::AnyConnection::connect(&self.url)
             .await
             .expect("database");
-        for sql in [
-            "DELETE FROM sqlite_sequence WHERE name = $1",
-            "INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)",
-        ] {
-            sqlx::query(sql)
-                .bind(table)
-                .bind(next - 1)
+        let statements = if Store::is_embedded(&self.url) {
+            vec![
+                format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),
+                format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {next} - 1)"),
+            ]
+        } else {
+            vec![format!(
+                "ALTER TABLE {table} ALTER COLUMN id RESTART WITH {next}"
+            )]
+        };
+        for sql in statements {
+            sqlx::query(sqlx::AssertSqlSafe(sql))
                 .execute(&mut connection)
                 .await
                 .expect("numbered");

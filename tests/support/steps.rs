@@ -11,7 +11,7 @@ use orchestrator::domain::step::{Checkpoint, Failure, Step, StepCall, StepContex
 use orchestrator::domain::time::Timestamp;
 use orchestrator::plugins::{
     BoxFuture, LogLevel, OutboundSettings, PluginSettings, Plugins, SaveError, StepError,
-    StepLimits, StepServices,
+    StepLimits, StepServices, TokenRefusal,
 };
 use serde_json::Value;
 
@@ -157,7 +157,7 @@ pub fn response(result: Result<Step, StepError>) -> Value {
 /// The runner's stand-in: grants what its fields say and notes what it was asked.
 #[derive(Debug)]
 pub struct Recorder {
-    pub token: Result<String, String>,
+    pub token: Result<String, TokenRefusal>,
     pub save: Result<(), SaveError>,
     pub mark: Result<(), String>,
     pub noted: Mutex<Noted>,
@@ -199,7 +199,7 @@ impl StepServices for Recorder {
         Box::pin(async { self.mark.clone() })
     }
 
-    fn token(&self) -> BoxFuture<'_, Result<String, String>> {
+    fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>> {
         self.noted().tokens += 1;
         Box::pin(async { self.token.clone() })
     }

@@ -1,5 +1,6 @@
-//! A store of its own for each test, and short ways to fill it.
+//! A store of its own for each test, on either database, and short ways to fill it.
 
+use super::database::Database;
 use orchestrator::domain::ids::{OrchestrationId, ProjectId};
 use orchestrator::domain::job::{Initiator, Job};
 use orchestrator::domain::notification::Notification;
@@ -22,30 +23,38 @@ pub fn seconds_after(start: Timestamp, seconds: i64) -> Timestamp {
     Timestamp(start.0 + seconds * 1_000_000)
 }
 
-/// Dropping it removes the database.
+/// Dropping it removes an embedded database.
 pub struct TestStore {
     pub store: Store,
     pub project: ProjectId,
+    url: String,
     dir: TempDir,
 }
 
 impl TestStore {
-    /// With one project.
-    pub async fn new() -> Self {
+    /// With one project; `None` where the database is not installed.
+    pub async fn new(database: Database) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&Store::embedded_url(dir.path())).await.unwrap();
+        let url = database.fresh_url(dir.path())?;
+        let store = Store::open(&url).await.unwrap();
         let project = store
             .create_project("first".into(), token("master"), NOON)
             .await
             .unwrap();
-        Self {
+        Some(Self {
             store,
             project,
+            url,
             dir,
-        }
+        })
     }
 
-    /// The folder of the database.
+    /// Another host on the same database.
+    pub async fn another_host(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+
+    /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()
     }
@@ -61,9 +70,7 @@ impl TestStore {
     /// The same database, opened once more: what a restart finds.
     pub async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = Store::open(&Store::embedded_url(self.dir.path()))
-            .await
-            .unwrap();
+        self.store = Store::open(&self.url).await.unwrap();
     }
 
     /// An orchestration with these tasks, made at noon with a token of its own.

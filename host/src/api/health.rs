@@ -1,8 +1,11 @@
-//! Whether this server answers, for whoever watches it. Open to all: it tells nothing else.
+//! Whether this server answers and does its work, for whoever watches it. Open to all: it tells nothing else.
 
 use super::{ApiError, ApiState};
+use crate::domain::tick::LATE_AFTER;
 use axum::Json;
 use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// The process answers.
@@ -10,8 +13,15 @@ pub(super) async fn show_live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The database answers too.
-pub(super) async fn show_ready(State(state): State<ApiState>) -> Result<Json<Value>, ApiError> {
-    state.store.has_projects().await?;
-    Ok(Json(json!({"status": "ok"})))
+/// The database answers too, and no schedule is overdue: one that nobody fires is the failure that nobody notices.
+pub(super) async fn show_ready(State(state): State<ApiState>) -> Result<Response, ApiError> {
+    let due = state.store.next_due_time().await?;
+    match due.filter(|due| state.clock.now().since(*due) > LATE_AFTER) {
+        None => Ok(Json(json!({"status": "ok"})).into_response()),
+        Some(due) => {
+            let body = Json(json!({"status": "overdue", "dueSince": due}));
+            let retry_after = [(header::RETRY_AFTER, "5")];
+            Ok((StatusCode::SERVICE_UNAVAILABLE, retry_after, body).into_response())
+        }
+    }
 }

@@ -30,10 +30,16 @@ impl Settings {
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database_url = match self.database_url {
             None => crate::store::Store::embedded_url(&data_dir),
-            Some(url) if url.starts_with("sqlite://") => url,
+            Some(url)
+                if ["sqlite://", "postgres://", "postgresql://"]
+                    .iter()
+                    .any(|scheme| url.starts_with(scheme)) =>
+            {
+                url
+            }
             // Not shown: it may hold a password.
             Some(_) => {
-                let why = "must start with sqlite://: this version speaks to no other database";
+                let why = "must start with sqlite:// or postgres://";
                 return Err(wrong("database-url", why));
             }
         };

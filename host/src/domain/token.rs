@@ -155,9 +155,8 @@ impl Rights {
         if self.is_master {
             return None;
         }
-        let is_new = |right: fn(&Self) -> bool| {
-            right(wanted) && !right(self) && !before.is_some_and(right)
-        };
+        let is_new =
+            |right: fn(&Self) -> bool| right(wanted) && !right(self) && !before.is_some_and(right);
         let is_beyond = |within: fn(&Self, &Self) -> bool| {
             !within(wanted, self) && !before.is_some_and(|before| within(wanted, before))
         };

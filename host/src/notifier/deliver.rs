@@ -8,9 +8,9 @@ use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
-use crate::lease::HostLease;
+use crate::lease::{HostLease, InHand};
 use crate::plugins::{MailThread, Plugins, StepError};
-use crate::store::{AttemptEnd, LeasedDelivery, Store, StoreError};
+use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
 use crate::wake::Pause;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 const AT_ONCE: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// The answer to a lease may get lost with a connection: what it took is given back after this time at the latest.
+const STRAY_SEARCH: Duration = Duration::from_secs(30);
 /// How long attempts under way may take once the host stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Longest reason of one failed task in an event, in characters.
@@ -51,11 +53,18 @@ impl Deliverer {
     pub async fn run(self) {
         let mut attempts = JoinSet::new();
         let slots = Arc::new(Semaphore::new(AT_ONCE));
+        let in_hand = InHand::default();
+        let mut strays_at = None;
         loop {
-            let (next, longest) = match self.pass(&mut attempts, &slots).await {
+            let passed = match self.give_back_strays(&in_hand, &mut strays_at).await {
+                Ok(()) => self.pass(&mut attempts, &slots, &in_hand).await,
+                Err(error) => Err(error),
+            };
+            let (next, longest) = match passed {
                 Ok(next) => (next, LONGEST_WAIT),
                 Err(error) => {
                     tracing::warn!(%error, "deliveries could not be looked at");
+                    strays_at = None;
                     (None, PAUSE_AFTER_ERROR)
                 }
             };
@@ -75,6 +84,7 @@ impl Deliverer {
         &self,
         attempts: &mut JoinSet<()>,
         slots: &Arc<Semaphore>,
+        in_hand: &InHand<DeliveryLease>,
     ) -> Result<Option<Timestamp>, StoreError> {
         loop {
             while attempts.try_join_next().is_some() {}
@@ -95,12 +105,38 @@ impl Deliverer {
                     break;
                 };
                 let deliverer = self.clone();
+                let hold = in_hand.hold(delivery.lease);
                 attempts.spawn(async move {
                     deliverer.attempt(delivery).await;
-                    drop(slot);
+                    drop((hold, slot));
                 });
             }
         }
+    }
+
+    /// Deliveries that this host holds by their rows only: the answer to their lease got lost, or could not be completed.
+    async fn give_back_strays(
+        &self,
+        in_hand: &InHand<DeliveryLease>,
+        at: &mut Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let now = self.pause.clock.now();
+        if at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        let (host, in_hand) = (self.lease.host(), in_hand.all());
+        let strays = self
+            .store
+            .give_back_stray_deliveries(host, in_hand, now)
+            .await?;
+        if strays > 0 {
+            tracing::warn!(
+                deliveries = strays,
+                "leased without knowing it, and given back"
+            );
+        }
+        *at = Some(now.plus(STRAY_SEARCH));
+        Ok(())
     }
 
     async fn attempt(&self, delivery: LeasedDelivery) {

@@ -35,7 +35,9 @@ pub use manifest::{
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use section::SectionError;
-pub use services::{BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices};
+pub use services::{
+    BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
+};
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 
 use crate::clock::Clock;

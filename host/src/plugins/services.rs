@@ -16,12 +16,22 @@ pub trait StepServices: Send + Sync {
     /// With an error the request does not leave and the step is abandoned.
     fn mark_sent(&self) -> BoxFuture<'_, Result<(), String>>;
 
-    /// The run's `X-StorageApi-Token`; asked for each request to an origin that gets it. An error (one sentence, no
-    /// secret) ends the step with the code `TOKEN_UNUSABLE`.
-    fn token(&self) -> BoxFuture<'_, Result<String, String>>;
+    /// The run's `X-StorageApi-Token`; asked for each request to an origin that gets it.
+    fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>>;
 
     /// One line of the plugin's log.
     fn log(&self, level: LogLevel, line: &str);
+}
+
+/// Why a request goes without its token, and so not at all. One sentence, no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// Ends the task with the code `TOKEN_UNUSABLE`.
+    #[error("{0}")]
+    Unusable(String),
+    /// Another attempt could help: the step is abandoned.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// Why a checkpoint was not saved.

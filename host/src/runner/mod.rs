@@ -8,9 +8,10 @@ mod services;
 mod step;
 
 use crate::domain::ids::ProjectId;
-use crate::lease::HostLease;
+use crate::domain::time::Timestamp;
+use crate::lease::{HostLease, InHand};
 use crate::plugins::Plugins;
-use crate::store::{Capacity, Store, StoreError};
+use crate::store::{Capacity, Lease, Store, StoreError};
 use crate::tokens::Tokens;
 use crate::wake::{Pause, Wake};
 use std::collections::HashMap;
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 /// Work that another host gave back, or a clock that jumped, is noticed after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+/// The answer to a claim may get lost with a connection: what it took is given back after this time at the latest.
+const STRAY_SEARCH: Duration = Duration::from_secs(30);
 /// How long running steps may take to end once the host stops; what is left then is given back.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -63,6 +66,9 @@ impl std::fmt::Debug for Runner {
 struct Running {
     steps: JoinSet<ProjectId>,
     of_project: HashMap<ProjectId, usize>,
+    in_hand: InHand<Lease>,
+    /// When to look again for steps that this host holds by their rows only.
+    strays_at: Option<Timestamp>,
 }
 
 impl Running {
@@ -112,6 +118,7 @@ impl Runner {
                 Ok(next) => (next, LONGEST_WAIT),
                 Err(error) => {
                     tracing::warn!(%error, "no work could be claimed");
+                    running.strays_at = None;
                     (None, PAUSE_AFTER_ERROR)
                 }
             };
@@ -130,10 +137,8 @@ impl Runner {
     }
 
     /// Claims what there is room for; returns when the next waiting task wants to go on.
-    async fn pass(
-        &self,
-        running: &mut Running,
-    ) -> Result<Option<crate::domain::time::Timestamp>, StoreError> {
+    async fn pass(&self, running: &mut Running) -> Result<Option<Timestamp>, StoreError> {
+        self.give_back_strays(running).await?;
         loop {
             let free = self.settings.workers.saturating_sub(running.steps.len());
             if free == 0 || self.pause.stop.is_stopped() {
@@ -158,13 +163,30 @@ impl Runner {
                 let project = leased.job.project_id;
                 *running.of_project.entry(project).or_default() += 1;
                 let runner = self.clone();
+                let hold = running.in_hand.hold(leased.lease);
                 let step = async move {
                     runner.run_step(leased).await;
+                    drop(hold);
                     project
                 };
                 // Beside the plugin that it calls, which spares the step two changes of thread.
                 running.steps.spawn_on(step, self.plugins.runtime());
             }
         }
+    }
+
+    async fn give_back_strays(&self, running: &mut Running) -> Result<(), StoreError> {
+        let now = self.pause.clock.now();
+        if running.strays_at.is_some_and(|at| now < at) {
+            return Ok(());
+        }
+        let in_hand = running.in_hand.all();
+        let host = self.lease.host();
+        let strays = self.store.give_back_stray_steps(host, in_hand, now).await?;
+        if strays > 0 {
+            tracing::warn!(steps = strays, "claimed without knowing it, and given back");
+        }
+        running.strays_at = Some(now.plus(STRAY_SEARCH));
+        Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use super::Runner;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::step::Checkpoint;
-use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices};
-use crate::store::Lease;
+use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
+use crate::store::{Lease, StoreError};
+use crate::tokens::TokenError;
 use std::sync::{Mutex, PoisonError};
 
 /// For one step under one lease.
@@ -67,20 +68,23 @@ impl StepServices for Services {
         })
     }
 
-    fn token(&self) -> BoxFuture<'_, Result<String, String>> {
+    fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>> {
         Box::pin(async move {
             match self.runner.tokens.reveal(self.project, self.token).await {
                 Ok(Some(secret)) => Ok(secret),
-                Ok(None) => Err(format!(
+                Ok(None) => Err(TokenRefusal::Unusable(format!(
                     "the orchestration's token {} is deleted, disabled or expired",
                     self.token
-                )),
+                ))),
+                Err(TokenError::Store(
+                    error @ (StoreError::Unavailable(_) | StoreError::Closing),
+                )) => Err(TokenRefusal::Unavailable(error.to_string())),
                 Err(error) => {
                     tracing::error!(token = %self.token, %error, "a token cannot be opened");
-                    Err(format!(
+                    Err(TokenRefusal::Unusable(format!(
                         "the orchestration's token {} cannot be read",
                         self.token
-                    ))
+                    )))
                 }
             }
         })

@@ -4,6 +4,7 @@
 //! transaction. Each subscription's alarm is promised once per job, by the deliveries' unique key.
 
 use super::deliveries::{NewDelivery, insert_delivery};
+use super::dialect::Dialect;
 use super::rows::Columns;
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
@@ -52,16 +53,19 @@ impl Store {
 }
 
 async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<()> {
-    let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(());
-    };
-    let row = sqlx::query("SELECT average_run FROM jobs WHERE id = $1 AND alarm_at <= $2")
+    let lock_free = Dialect::of(tx).lock_free("j");
+    let sql =
+        format!("SELECT j.average_run FROM jobs j WHERE j.id = $1 AND j.alarm_at <= $2{lock_free}");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(id.0)
         .bind(now.0)
         .fetch_optional(&mut *tx)
         .await?;
-    // Another host may have been here, or the job has ended since.
+    // Another host may be here or have been here, or the job has ended since.
     let Some(row) = row else { return Ok(()) };
+    let Some(job) = store.find_job(tx, id).await? else {
+        return Ok(());
+    };
     let average = Columns::of(&row, "jobs").maybe_int("average_run")?;
     let times = JobTimes {
         created_at: job.created_at,

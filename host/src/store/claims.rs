@@ -4,6 +4,8 @@
 //! fewest running steps comes first; each is then taken by compare-and-set. So a project's long queue costs the others
 //! nothing, and neither waiting tasks nor finished jobs are looked at.
 
+use super::dialect::Dialect;
+use super::locks::{hold_host, try_lock_orchestration_of_job};
 use super::rows::Columns;
 use super::runs::{NewRuns, finish_job, insert_runs};
 use super::{Result, Store, Tx};
@@ -30,7 +32,7 @@ pub struct Capacity {
 }
 
 /// Proof that this host works on a step: a result is accepted under it only while nobody else has taken the step over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     pub run: TaskRunId,
     pub host: HostId,
@@ -80,6 +82,9 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let mut steps = Vec::with_capacity(chosen.len());
+                if !hold_host(tx, host).await? {
+                    return Ok(steps);
+                }
                 for candidate in chosen {
                     let free = capacity.free.saturating_sub(steps.len());
                     match candidate {
@@ -121,28 +126,37 @@ impl Store {
         now: Timestamp,
     ) -> Result<HashMap<ProjectId, VecDeque<Candidate>>> {
         let most = i64::try_from(capacity.free.min(capacity.per_project)).unwrap_or(i64::MAX);
-        let due = sqlx::query(
+        let front = self.dialect.join_front(
+            "task_runs",
+            "t",
+            "FROM task_runs WHERE project_id = p.id AND wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2",
+        );
+        let sql = format!(
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
              ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
              AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
-             SELECT t.id AS id, t.project_id AS project_id FROM p JOIN task_runs t ON t.id IN \
-             (SELECT id FROM task_runs WHERE project_id = p.id AND wake_at IS NOT NULL AND wake_at <= $1 \
-             ORDER BY wake_at LIMIT $2) ORDER BY t.wake_at",
-        )
-        .bind(now.0)
-        .bind(most)
-        .fetch_all(&self.read)
-        .await?;
-        let ready = sqlx::query(
+             SELECT t.id AS id, t.project_id AS project_id FROM p {front} ORDER BY t.wake_at"
+        );
+        let due = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.0)
+            .bind(most)
+            .fetch_all(&self.read)
+            .await?;
+        let front = self.dialect.join_front(
+            "jobs",
+            "j",
+            "FROM jobs WHERE project_id = p.id AND is_ready = 1 ORDER BY id LIMIT $1",
+        );
+        let sql = format!(
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
              ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
              AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
-             SELECT j.id AS id, j.project_id AS project_id FROM p JOIN jobs j ON j.id IN \
-             (SELECT id FROM jobs WHERE project_id = p.id AND is_ready = 1 ORDER BY id LIMIT $1) ORDER BY j.id",
-        )
-        .bind(most)
-        .fetch_all(&self.read)
-        .await?;
+             SELECT j.id AS id, j.project_id AS project_id FROM p {front} ORDER BY j.id"
+        );
+        let ready = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(most)
+            .fetch_all(&self.read)
+            .await?;
         let mut candidates: HashMap<ProjectId, VecDeque<Candidate>> = HashMap::new();
         for row in &due {
             let columns = Columns::of(row, "task_runs");
@@ -200,18 +214,20 @@ async fn lease_step(
     host: HostId,
     now: Timestamp,
 ) -> Result<Option<LeasedStep>> {
+    let lock_free = Dialect::of(tx).lock_free("t");
     // A run that nobody has held yet starts now: time in the queue is not its own.
-    let row = sqlx::query(
+    let sql = format!(
         "UPDATE task_runs SET host_id = $2, epoch = epoch + 1, wake_at = NULL, \
-         start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END \
-         WHERE id = $1 AND wake_at IS NOT NULL AND status = 'processing' \
-         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch",
-    )
-    .bind(run.0)
-    .bind(host.0)
-    .bind(now.0)
-    .fetch_optional(&mut *tx)
-    .await?;
+         start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id = \
+         (SELECT t.id FROM task_runs t WHERE t.id = $1 AND t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
+         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(run.0)
+        .bind(host.0)
+        .bind(now.0)
+        .fetch_optional(&mut *tx)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let columns = Columns::of(&row, "task_runs");
     let Some(job) = store.find_job(tx, JobId(columns.int("job_id")?)).await? else {
@@ -246,6 +262,9 @@ async fn start_job(
     most: usize,
     now: Timestamp,
 ) -> Result<Vec<LeasedStep>> {
+    if !try_lock_orchestration_of_job(tx, id).await? {
+        return Ok(Vec::new());
+    }
     let claimed = sqlx::query(
         "UPDATE jobs SET status = 'processing', is_ready = 0, start_at = $2, alarm_at = NULL \
          WHERE id = $1 AND status = 'waiting' AND is_ready = 1",

@@ -3,7 +3,9 @@
 //! A row is written in the transaction that makes the event true, once per job, event, plugin and address. It is leased,
 //! attempted and tried again until it is accepted, refused for good, or its days are over; each attempt is a row too.
 
-use super::rows::{Columns, to_json};
+use super::dialect::Dialect;
+use super::locks::hold_host;
+use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, HostId, JobId, ProjectId};
@@ -18,7 +20,7 @@ use std::time::Duration;
 const DEFAULT_PLUGIN: &str = "email";
 
 /// Proof that this host attempts a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryLease {
     pub delivery: DeliveryId,
     pub host: HostId,
@@ -145,7 +147,7 @@ impl Store {
                 .bind(lease.epoch)
                 .bind(status.as_str())
                 .bind(next_at.map(|time| time.0))
-                .bind(receipt)
+                .bind(receipt.as_deref().map(storable))
                 .bind((status != DeliveryStatus::Pending).then_some(now.0))
                 .execute(&mut *tx)
                 .await?;
@@ -161,7 +163,7 @@ impl Store {
                 .bind(start_at.0)
                 .bind(now.0)
                 .bind(outcome)
-                .bind(message)
+                .bind(storable(&message))
                 .execute(tx)
                 .await?;
                 Ok(true)
@@ -256,16 +258,22 @@ impl Store {
 
 async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
     let mut rows = Vec::with_capacity(ids.len());
+    if !hold_host(tx, host).await? {
+        return Ok(rows);
+    }
+    let lock_free = Dialect::of(tx).lock_free("d");
+    let sql = format!(
+        "UPDATE deliveries SET host_id = $2, epoch = epoch + 1, attempts = attempts + 1, next_attempt_at = NULL \
+         WHERE id = (SELECT d.id FROM deliveries d WHERE d.id = $1 AND d.next_attempt_at IS NOT NULL{lock_free}) \
+         RETURNING id, project_id, job_id, event, plugin, address, parameters, expected_seconds, actual_seconds, \
+         created_at, attempts, epoch"
+    );
     for id in ids {
-        let row = sqlx::query(
-            "UPDATE deliveries SET host_id = $2, epoch = epoch + 1, attempts = attempts + 1, next_attempt_at = NULL \
-             WHERE id = $1 AND next_attempt_at IS NOT NULL RETURNING id, project_id, job_id, event, plugin, address, \
-             parameters, expected_seconds, actual_seconds, created_at, attempts, epoch",
-        )
-        .bind(*id)
-        .bind(host.0)
-        .fetch_optional(&mut *tx)
-        .await?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+            .bind(*id)
+            .bind(host.0)
+            .fetch_optional(&mut *tx)
+            .await?;
         rows.extend(row);
     }
     Ok(rows)
@@ -328,7 +336,7 @@ pub(super) async fn insert_delivery(
     .bind(delivery.job.id.0)
     .bind(delivery.channel.as_str())
     .bind(DEFAULT_PLUGIN)
-    .bind(delivery.address)
+    .bind(storable(delivery.address))
     .bind(to_json("deliveries", delivery.parameters)?)
     .bind(seconds(delivery.expected))
     .bind(seconds(delivery.actual))

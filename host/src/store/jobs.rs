@@ -3,7 +3,8 @@
 //! Of an orchestration's waiting jobs at most the first is *ready*, and only while none runs: a claim reads ready jobs
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
-use super::rows::{Columns, to_json};
+use super::locks::{lock_orchestration, lock_orchestration_of_job};
+use super::rows::{Columns, storable, to_json};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
@@ -130,6 +131,7 @@ impl Store {
     ) -> Result<Cancelled> {
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration_of_job(tx, project, id).await?;
                 let cancelled = sqlx::query(
                     "UPDATE jobs SET status = 'cancelled', end_at = $3, is_ready = 0, alarm_at = NULL \
                      WHERE id = $1 AND project_id = $2 AND status = 'waiting' RETURNING orchestration_id, token_id",
@@ -195,6 +197,7 @@ pub(super) async fn create_job_in(
     new: NewJob,
     now: Timestamp,
 ) -> Result<CreatedJob> {
+    lock_orchestration(tx, new.project_id, new.orchestration_id).await?;
     let Some(of) = store.find(tx, new.project_id, new.orchestration_id).await? else {
         return Ok(CreatedJob::NotFound);
     };
@@ -294,7 +297,7 @@ pub(super) struct JobRow<'a> {
     pub(super) parent_run_id: Option<&'a str>,
 }
 
-/// Adds a job at the end of its orchestration's queue.
+/// Adds a job at the end of its orchestration's queue. The orchestration is locked.
 pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) -> Result<JobId> {
     let times = JobTimes {
         created_at: now,
@@ -324,13 +327,13 @@ pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) ->
     .bind(job.initialized_by.as_str())
     .bind(now.0)
     .bind(job.token.id.0)
-    .bind(&job.token.description)
+    .bind(storable(&job.token.description))
     .bind(job.initiator.map(|token| token.id.0))
-    .bind(job.initiator.map(|token| token.description.clone()))
-    .bind(job.initiator.and_then(|token| token.user_agent.clone()))
+    .bind(job.initiator.map(|token| storable(&token.description)))
+    .bind(job.initiator.and_then(|token| token.user_agent.as_deref().map(storable)))
     .bind(emails)
     .bind(active_tasks)
-    .bind(job.parent_run_id.map(str::to_owned))
+    .bind(job.parent_run_id.map(storable))
     .bind(alarms.next_after(&times, None).map(|time| time.0))
     .fetch_one(&mut *tx)
     .await?;
@@ -344,7 +347,7 @@ pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) ->
     Ok(JobId(Columns::of(&row, "jobs").int("id")?))
 }
 
-/// Makes the first waiting job of an orchestration ready, unless one runs.
+/// Makes the first waiting job of an orchestration ready, unless one runs. The orchestration is locked.
 pub(super) async fn advance_queue(tx: &mut Tx, orchestration: OrchestrationId) -> Result<()> {
     sqlx::query(
         "UPDATE jobs SET is_ready = 1 \

@@ -5,14 +5,17 @@
 //! row belongs to a project and every query on behalf of a project says so; what is not found is an `Option`, not an
 //! error. Times are handed in.
 //!
-//! Reads run side by side on a pool; writes go through one queue ([`write`]) that commits many of them at once.
+//! SQLite or PostgreSQL, by the address: queries are one text for both, [`dialect`] has what differs, [`locks`] the order
+//! of locks. Reads run side by side on a pool; how writes are committed is in [`write`].
 
 mod alarms;
 mod claims;
 mod deliveries;
+mod dialect;
 mod hosts;
 mod idempotency;
 mod jobs;
+mod locks;
 mod orchestrations;
 mod projects;
 mod revisions;
@@ -35,10 +38,10 @@ pub use ticks::{DueOrchestration, Tick};
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
+use dialect::Dialect;
 use sqlx::AnyPool;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::AnyPoolOptions;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +51,7 @@ type Tx = sqlx::AnyConnection;
 /// Handle to the database; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
+    dialect: Dialect,
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
@@ -59,8 +63,8 @@ pub enum StoreError {
     /// The database does not answer, or gave the transaction up. Nothing was written; another attempt could help.
     #[error("the database does not answer: {0}")]
     Unavailable(#[source] Arc<sqlx::Error>),
-    /// The write queue has stopped because the server is stopping.
-    #[error("the database is closing")]
+    /// The write was not begun: the server is stopping, or no connection could be had.
+    #[error("the database is closing or out of reach")]
     Closing,
     /// A row holds what this version cannot have written. Another attempt will not help.
     #[error("row of {table} is damaged: {reason}")]
@@ -84,8 +88,10 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// The embedded database's file in the data directory.
 pub const DATABASE_FILE: &str = "orchestrator.sqlite";
 
-/// Connections that only read. WAL lets them run beside the writer.
+/// Connections that only read: beside the writers, in SQLite thanks to its WAL.
 const READ_CONNECTIONS: u32 = 8;
+/// Writes that run side by side on PostgreSQL.
+const WRITE_CONNECTIONS: u32 = 8;
 
 impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
@@ -104,26 +110,34 @@ impl Store {
         url
     }
 
-    /// Opens the database, creates it where it does not exist, and brings its schema up to date.
+    /// Whether the database at this address is one file of one host, and not a server that hosts may share.
+    #[must_use]
+    pub fn is_embedded(url: &str) -> bool {
+        matches!(Dialect::of_url(url), Ok(Dialect::Sqlite))
+    }
+
+    /// Opens the database and brings its schema up to date. An SQLite file is made where there is none.
     ///
     /// # Errors
-    /// An address other than `sqlite://<path>`, a file that cannot be opened, or a schema newer than this version.
+    /// An address other than `sqlite://<path>` or `postgres://…`, a file that cannot be opened, a server that does not
+    /// answer, or a schema newer than this version.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        if !url.starts_with("sqlite:") {
-            return Err(StoreError::Address(format!(
-                "{url:?} does not start with sqlite:"
-            )));
-        }
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let options = AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc"))
-            .map_err(|error| StoreError::Address(error.to_string()))?;
-        let write = pool(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("../migrations/sqlite").run(&write).await?;
-        let read = pool(READ_CONNECTIONS).connect_with(options).await?;
+        let dialect = Dialect::of_url(url)?;
+        let options = dialect.options(url)?;
+        let writers = match dialect {
+            Dialect::Sqlite => 1,
+            Dialect::Postgres => WRITE_CONNECTIONS,
+        };
+        let write = pool(dialect, writers).connect_with(options.clone()).await?;
+        dialect.migrate(&write).await?;
+        let read = pool(dialect, READ_CONNECTIONS)
+            .connect_with(options)
+            .await?;
         Ok(Self {
+            dialect,
             read,
-            writer: write::Writer::start(write),
+            writer: write::Writer::start(dialect, write),
             revisions: revisions::Cache::default(),
         })
     }
@@ -135,24 +149,11 @@ impl Store {
     }
 }
 
-fn pool(connections: u32) -> AnyPoolOptions {
+fn pool(dialect: Dialect, connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // FULL: a commit that was acknowledged survives a power cut.
-                for pragma in [
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA busy_timeout = 5000",
-                    "PRAGMA foreign_keys = ON",
-                ] {
-                    sqlx::query(pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
+        .after_connect(move |connection, _| Box::pin(dialect.greet(connection)))
 }
 
 #[cfg(test)]

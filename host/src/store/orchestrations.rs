@@ -3,8 +3,9 @@
 //! A change of the schedule closes the ledger of the old one in the same transaction ([`super::ticks`]), so that every
 //! tick that was expected has its outcome.
 
+use super::locks::lock_orchestration;
 use super::revisions::insert_revision;
-use super::rows::Columns;
+use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
 use super::token_changes::choose_usable_token;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
@@ -122,11 +123,11 @@ impl Store {
                      VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) RETURNING id",
                 )
                 .bind(new.project_id.0)
-                .bind(new.name)
+                .bind(storable(&new.name))
                 .bind(new.crontab_record)
                 .bind(i64::from(new.active))
                 .bind(token.id.0)
-                .bind(token.description)
+                .bind(storable(&token.description))
                 .bind(now.0)
                 .bind(paused)
                 .bind(next.map(|time| time.0))
@@ -155,6 +156,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(Updated::NotFound);
                 };
@@ -172,7 +174,7 @@ impl Store {
                     )
                     .bind(id.0)
                     .bind(project.0)
-                    .bind(name)
+                    .bind(storable(name))
                     .execute(&mut *tx)
                     .await?;
                 }
@@ -209,6 +211,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(None);
                 };
@@ -237,6 +240,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
@@ -353,7 +357,7 @@ async fn use_token(
     .bind(id.0)
     .bind(project.0)
     .bind(token.id.0)
-    .bind(&token.description)
+    .bind(storable(&token.description))
     .execute(tx)
     .await?;
     Ok(())

@@ -1,8 +1,9 @@
 //! Projects: the tenants.
 
-use super::rows::Columns;
+use super::locks::lock_projects;
+use super::rows::{Columns, storable};
 use super::tokens::{NewToken, insert_token};
-use super::{Result, Store};
+use super::{Result, Store, Tx};
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 
@@ -29,18 +30,27 @@ impl Store {
         master: NewToken,
         now: Timestamp,
     ) -> Result<ProjectId> {
+        self.write(move |tx| Box::pin(async move { insert_project(tx, &name, &master, now).await }))
+            .await
+    }
+
+    /// Adds the installation's first project. `None`: it has one, perhaps since a moment ago by another host.
+    pub async fn create_first_project(
+        &self,
+        name: String,
+        master: NewToken,
+        now: Timestamp,
+    ) -> Result<Option<ProjectId>> {
         self.write(move |tx| {
             Box::pin(async move {
-                let row = sqlx::query(
-                    "INSERT INTO projects (name, created_at) VALUES ($1, $2) RETURNING id",
-                )
-                .bind(name)
-                .bind(now.0)
-                .fetch_one(&mut *tx)
-                .await?;
-                let id = ProjectId(Columns::of(&row, "projects").int("id")?);
-                insert_token(tx, id, &master, now).await?;
-                Ok(id)
+                lock_projects(tx).await?;
+                let first = sqlx::query("SELECT id FROM projects LIMIT 1")
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                if first.is_some() {
+                    return Ok(None);
+                }
+                insert_project(tx, &name, &master, now).await.map(Some)
             })
         })
         .await
@@ -60,4 +70,20 @@ impl Store {
         })
         .transpose()
     }
+}
+
+async fn insert_project(
+    tx: &mut Tx,
+    name: &str,
+    master: &NewToken,
+    now: Timestamp,
+) -> Result<ProjectId> {
+    let row = sqlx::query("INSERT INTO projects (name, created_at) VALUES ($1, $2) RETURNING id")
+        .bind(storable(name))
+        .bind(now.0)
+        .fetch_one(&mut *tx)
+        .await?;
+    let id = ProjectId(Columns::of(&row, "projects").int("id")?);
+    insert_token(tx, id, master, now).await?;
+    Ok(id)
 }

@@ -91,6 +91,11 @@ impl<'r> Columns<'r> {
     }
 }
 
+/// Text as every database keeps it: PostgreSQL knows no NUL character, and a component or a client may send one.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// JSON text of a value that always serialises (maps with text keys, numbers, text).
 pub(super) fn to_json<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged {

@@ -7,7 +7,8 @@
 use super::claims::{Lease, LeasedStep};
 use super::deliveries::{NewDelivery, insert_delivery};
 use super::jobs::advance_queue;
-use super::rows::Columns;
+use super::locks::lock_orchestration_of_run;
+use super::rows::{Columns, storable};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
 use crate::domain::ids::{HostId, JobId, TaskRunId};
@@ -57,6 +58,10 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                if matches!(end, StepEnd::Done { .. }) {
+                    // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
+                    lock_orchestration_of_run(tx, lease.run).await?;
+                }
                 let Some(job) = record(tx, lease, &end, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
@@ -138,9 +143,9 @@ async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Res
         .bind(lease.epoch)
         .bind(status.as_str())
         .bind(now.0)
-        .bind(response.clone())
-        .bind(error_code.clone())
-        .bind(message.clone()),
+        .bind(response.as_deref().map(storable))
+        .bind(error_code.as_deref().map(storable))
+        .bind(message.as_deref().map(storable)),
         StepEnd::Wait {
             state,
             wake_at,
@@ -157,8 +162,8 @@ async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Res
         .bind(lease.epoch)
         .bind(state.clone())
         .bind(wake_at.0)
-        .bind(response.clone())
-        .bind(message.clone())
+        .bind(response.as_deref().map(storable))
+        .bind(message.as_deref().map(storable))
         .bind(component_digest.clone()),
         StepEnd::Abandoned { wake_at } => sqlx::query(
             "UPDATE task_runs SET wake_at = $4, attempt = attempt + 1, host_id = NULL \

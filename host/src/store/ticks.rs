@@ -76,9 +76,11 @@ impl Store {
     /// since it was listed is passed over. Returns the jobs.
     pub async fn fire_ticks(
         &self,
-        firings: Vec<(DueOrchestration, Firing)>,
+        mut firings: Vec<(DueOrchestration, Firing)>,
         now: Timestamp,
     ) -> Result<Vec<JobId>> {
+        // Each locks its orchestration: two hosts that fire the same ticks do so in the same order.
+        firings.sort_unstable_by_key(|(due, _)| due.id);
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {

@@ -1,6 +1,7 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
-use super::rows::{Columns, to_json};
+use super::locks::lock_token;
+use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
@@ -111,7 +112,7 @@ pub(super) async fn insert_token(
          VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id",
     )
     .bind(project.0)
-    .bind(&token.description)
+    .bind(storable(&token.description))
     .bind(token.secret.lookup.as_slice())
     .bind(token.secret.sealed.as_slice())
     .bind(now.0)
@@ -173,6 +174,8 @@ pub(super) async fn drop_unused_token(
     orchestration: OrchestrationId,
     id: TokenId,
 ) -> Result<()> {
+    // In a statement of its own, so that the next one sees who began to use the token until then.
+    lock_token(tx, id, orchestration).await?;
     sqlx::query(
         "DELETE FROM tokens WHERE id = $1 AND made_for = $2 \
          AND NOT EXISTS (SELECT 1 FROM orchestrations WHERE token_id = $1 AND deleted_at IS NULL) \

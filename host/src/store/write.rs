@@ -1,14 +1,24 @@
-//! The write queue: every change of the database goes through here, one after another, many to a commit.
+//! How changes of the database are committed.
 //!
-//! While one commit is being made durable, the writes that arrive meanwhile gather and share the next one. So the cost
-//! of durability is paid per commit, not per write, and a single write on a quiet server waits for nobody. A write that
-//! fails is rolled back alone; it is acknowledged only after the commit that holds it.
+//! On SQLite through one queue, one after another, many to a commit: while one commit is being made durable, the writes
+//! that arrive meanwhile gather and share the next one. So the cost of durability is paid per commit, not per write, and
+//! a single write on a quiet server waits for nobody. A write that fails is rolled back alone; it is acknowledged only
+//! after the commit that holds it.
+//!
+//! On PostgreSQL each write is a transaction of its own, and several run side by side: there the server shares the cost
+//! of durability between commits, and a transaction of several writes would hold locks in the order in which these
+//! happened to arrive, so that two hosts could block each other.
+//!
+//! An operation is run once. One that fails because the database went away, or had to give a transaction up, is refused
+//! as unavailable: its caller asks again.
 
+use super::dialect::Dialect;
 use super::{Result, StoreError, Tx};
 use sqlx::{AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most writes that share a commit: bounds how long the first of them waits.
@@ -30,25 +40,59 @@ enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// Handle to the queue.
+/// Where writes go.
 #[derive(Clone, Debug)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Message>,
+pub(super) struct Writer(Way);
+
+#[derive(Clone, Debug)]
+enum Way {
+    /// To the queue, which has a pool of one connection.
+    Queue(mpsc::Sender<Message>),
+    /// To any connection of the pool, on the runtime that opened the store, whoever asks: steps have a runtime of their own,
+    /// whose guests must not slow a connection down.
+    SideBySide(AnyPool, Handle),
 }
 
 impl Writer {
-    /// Starts the queue on a pool of one connection.
-    pub(super) fn start(pool: AnyPool) -> Self {
-        let (queue, messages) = mpsc::channel(4 * MOST_PER_COMMIT);
-        tokio::spawn(run(pool, messages));
-        Self { queue }
+    pub(super) fn start(dialect: Dialect, pool: AnyPool) -> Self {
+        Self(match dialect {
+            Dialect::Sqlite => {
+                let (queue, messages) = mpsc::channel(4 * MOST_PER_COMMIT);
+                tokio::spawn(run(pool, messages));
+                Way::Queue(queue)
+            }
+            Dialect::Postgres => Way::SideBySide(pool, Handle::current()),
+        })
     }
 
-    /// Ends the queue after what it already holds.
+    /// Ends after what has been begun.
     pub(super) async fn stop(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.queue.send(Message::Stop(done)).await.is_ok() {
-            let _ = stopped.await;
+        match &self.0 {
+            Way::Queue(queue) => {
+                let (done, stopped) = oneshot::channel();
+                if queue.send(Message::Stop(done)).await.is_ok() {
+                    let _ = stopped.await;
+                }
+            }
+            Way::SideBySide(pool, _) => pool.close().await,
+        }
+    }
+
+    async fn take(&self, operation: Operation) -> Result<()> {
+        match &self.0 {
+            Way::Queue(queue) => queue
+                .send(Message::Write(operation))
+                .await
+                .map_err(|_| StoreError::Closing),
+            Way::SideBySide(pool, _) if pool.is_closed() => Err(StoreError::Closing),
+            Way::SideBySide(pool, runtime) => {
+                let pool = pool.clone();
+                // A task of its own, so that a caller that goes away does not end it half way.
+                runtime.spawn(async move {
+                    commit_together(&pool, Dialect::Postgres, vec![operation]).await;
+                });
+                Ok(())
+            }
         }
     }
 }
@@ -75,11 +119,8 @@ impl super::Store {
                 Finished { keep, acknowledge }
             })
         });
-        self.writer
-            .queue
-            .send(Message::Write(boxed))
-            .await
-            .map_err(|_| StoreError::Closing)?;
+        self.writer.take(boxed).await?;
+        // Dropped unanswered: there was no connection for it.
         answered.await.map_err(|_| StoreError::Closing)?
     }
 }
@@ -95,7 +136,7 @@ async fn run(pool: AnyPool, mut messages: mpsc::Receiver<Message>) {
                 Message::Stop(done) => stop = Some(done),
             }
         }
-        commit_together(&pool, operations).await;
+        commit_together(&pool, Dialect::Sqlite, operations).await;
         if let Some(done) = stop {
             pool.close().await;
             let _ = done.send(());
@@ -105,9 +146,9 @@ async fn run(pool: AnyPool, mut messages: mpsc::Receiver<Message>) {
 }
 
 /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one.
-async fn commit_together(pool: &AnyPool, operations: Vec<Operation>) {
+async fn commit_together(pool: &AnyPool, dialect: Dialect, operations: Vec<Operation>) {
     let mut acknowledgements = Vec::with_capacity(operations.len());
-    let result = in_one_transaction(pool, operations, &mut acknowledgements).await;
+    let result = in_one_transaction(pool, dialect, operations, &mut acknowledgements).await;
     if let Err(error) = &result {
         tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
     }
@@ -119,6 +160,7 @@ async fn commit_together(pool: &AnyPool, operations: Vec<Operation>) {
 
 async fn in_one_transaction(
     pool: &AnyPool,
+    dialect: Dialect,
     operations: Vec<Operation>,
     acknowledgements: &mut Vec<Acknowledge>,
 ) -> std::result::Result<(), sqlx::Error> {
@@ -126,7 +168,7 @@ async fn in_one_transaction(
         return Ok(());
     }
     let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.begin_with(dialect.begin()).await?;
     let alone = operations.len() == 1;
     let mut kept = 0_usize;
     for operation in operations {

@@ -194,9 +194,10 @@ impl Tokens {
         if self.store.has_projects().await? {
             return Ok(None);
         }
+        let path = data_dir.join(MASTER_TOKEN_FILE);
         let made = match given {
             Some(_) => None,
-            None => Some(self.master_token_of_file(&data_dir.join(MASTER_TOKEN_FILE))?),
+            None => Some(self.master_token_of_file(&path)?),
         };
         let secret = given.or(made.as_deref()).unwrap_or_default();
         let master = NewToken {
@@ -205,9 +206,15 @@ impl Tokens {
             rights: Rights::of_master(),
             creator: None,
         };
-        self.store
-            .create_project("Project 1".into(), master, self.clock.now())
+        let created = self
+            .store
+            .create_first_project("Project 1".into(), master, self.clock.now())
             .await?;
+        if created.is_none() && made.is_some() {
+            // Another host on this database was quicker: this token is nobody's.
+            let _ = std::fs::remove_file(&path);
+            return Ok(None);
+        }
         Ok(made)
     }
 

@@ -7,7 +7,7 @@ use crate::domain::step::{Failure, FailureKind};
 use crate::plugins::hosts::HostPattern;
 use crate::plugins::limits::Signals;
 use crate::plugins::output::Output;
-use crate::plugins::services::{LogLevel, StepError, StepServices};
+use crate::plugins::services::{LogLevel, StepError, StepServices, TokenRefusal};
 use crate::plugins::settings::StepLimits;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -195,10 +195,12 @@ impl Call {
         };
         let asked = Arc::clone(services);
         let token = home.spawn(async move { asked.token().await }).await;
-        let token = token.unwrap_or_else(|_| Err("the server is stopping".to_owned()));
+        let token = token
+            .unwrap_or_else(|_| Err(TokenRefusal::Unavailable("the server is stopping".into())));
         let value = token.and_then(|token| {
-            let mut value = HeaderValue::from_str(&token)
-                .map_err(|_| "the token cannot be sent in a header".to_owned())?;
+            let mut value = HeaderValue::from_str(&token).map_err(|_| {
+                TokenRefusal::Unusable("the token cannot be sent in a header".into())
+            })?;
             value.set_sensitive(true);
             let mut seen = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
             if !seen.contains(&token) {
@@ -211,9 +213,13 @@ impl Call {
                 headers.insert(TOKEN, value);
                 Ok(())
             }
-            Err(reason) => {
-                let failure = Failure::new(FailureKind::Auth, "TOKEN_UNUSABLE", reason);
-                self.signals.end_now(StepError::Failed(failure));
+            Err(refusal) => {
+                self.signals.end_now(match refusal {
+                    TokenRefusal::Unusable(reason) => {
+                        StepError::Failed(Failure::new(FailureKind::Auth, "TOKEN_UNUSABLE", reason))
+                    }
+                    TokenRefusal::Unavailable(reason) => StepError::Abandoned(reason),
+                });
                 Err(Error::HttpRequestDenied)
             }
         }

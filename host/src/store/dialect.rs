@@ -1,0 +1,121 @@
+//! What SQLite and PostgreSQL do not share; everything else is one text for both.
+//!
+//! SQLite has one writer at a time, so a transaction that writes is alone. On PostgreSQL several hosts, and several
+//! writes of one host, run side by side: there the clauses below lock rows ([`super::locks`] says in which order).
+
+use super::{Result, StoreError, Tx};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, AnyPool};
+use std::str::FromStr;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// By the address of the database.
+    pub(super) fn of_url(url: &str) -> Result<Self> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            // Not quoted: it may hold a password.
+            _ => Err(StoreError::Address(
+                "it must start with sqlite:// or postgres://".into(),
+            )),
+        }
+    }
+
+    /// The one that a transaction speaks.
+    pub(super) fn of(tx: &Tx) -> Self {
+        match tx.backend_name() {
+            "PostgreSQL" => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
+    pub(super) fn options(self, url: &str) -> Result<AnyConnectOptions> {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let options = match self {
+            Self::Sqlite => AnyConnectOptions::from_str(&format!("{url}{separator}mode=rwc")),
+            Self::Postgres => AnyConnectOptions::from_str(url),
+        };
+        options.map_err(|error| match self {
+            Self::Sqlite => StoreError::Address(error.to_string()),
+            // Its reason could quote a part with the password.
+            Self::Postgres => {
+                StoreError::Address("it must be postgres://user:password@host:port/database".into())
+            }
+        })
+    }
+
+    /// Readies a fresh connection.
+    pub(super) async fn greet(self, connection: &mut AnyConnection) -> sqlx::Result<()> {
+        let settings: &[&'static str] = match self {
+            // FULL: a commit that was acknowledged survives a power cut.
+            Self::Sqlite => &[
+                "PRAGMA journal_mode = WAL",
+                "PRAGMA synchronous = FULL",
+                "PRAGMA busy_timeout = 5000",
+                "PRAGMA foreign_keys = ON",
+            ],
+            // A commit is acknowledged once it is durable, whatever the server's default. A host that was cut off in
+            // mid-transaction, or one that was suspended there, does not keep its locks.
+            Self::Postgres => &[
+                "SET synchronous_commit = on",
+                "SET default_transaction_isolation = 'read committed'",
+                "SET lock_timeout = '10s'",
+                "SET idle_in_transaction_session_timeout = '30s'",
+            ],
+        };
+        for setting in settings {
+            sqlx::query(*setting).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the schema up to date. Hosts that start at once wait for each other (on PostgreSQL by an advisory lock).
+    pub(super) async fn migrate(self, pool: &AnyPool) -> Result<()> {
+        match self {
+            Self::Sqlite => sqlx::migrate!("../migrations/sqlite").run(pool).await?,
+            Self::Postgres => sqlx::migrate!("../migrations/postgres").run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that is going to write.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// Joins to each row of `p` the first rows of a table, in which `front`, from `FROM` on, names them for one `p`.
+    pub(super) fn join_front(self, table: &str, alias: &str, front: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("JOIN {table} {alias} ON {alias}.id IN (SELECT id {front})")
+            }
+            // The join above would read the whole table here.
+            Self::Postgres => format!("CROSS JOIN LATERAL (SELECT * {front}) {alias}"),
+        }
+    }
+
+    /// Ends a `SELECT` that locks what it finds for a change; waits for whoever has it locked. `of` is the table.
+    pub(super) fn lock(self, of: &'static str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" FOR NO KEY UPDATE OF {of}"),
+        }
+    }
+
+    /// The same, but does not find what another transaction has locked.
+    pub(super) fn lock_free(self, of: &'static str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" FOR NO KEY UPDATE OF {of} SKIP LOCKED"),
+        }
+    }
+}

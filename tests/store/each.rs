@@ -1,0 +1,17 @@
+//! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
+
+mod hosts;
+mod idempotency;
+mod jobs;
+mod leases;
+mod notifications;
+mod orchestrations;
+mod schedule;
+mod tokens;
+
+use crate::support::database::Database;
+
+/// The one that this copy of the tests runs on.
+fn database() -> Database {
+    Database::of_module(module_path!())
+}
