@@ -105,7 +105,7 @@ pub(super) fn seal(
     runner: &Runner,
     run: TaskRunId,
     state: &Checkpoint,
-) -> Result<Vec<u8>, crate::tokens::TokenError> {
+) -> Result<Vec<u8>, TokenError> {
     let mut plain = state.format.to_le_bytes().to_vec();
     plain.extend_from_slice(&state.data);
     runner.tokens.seal_state(run, &plain)
@@ -116,7 +116,7 @@ pub(super) fn open(
     runner: &Runner,
     run: TaskRunId,
     sealed: &[u8],
-) -> Result<Option<Checkpoint>, crate::tokens::TokenError> {
+) -> Result<Option<Checkpoint>, TokenError> {
     let plain = runner.tokens.open_state(run, sealed)?;
     Ok(plain.split_first_chunk().map(|(format, data)| Checkpoint {
         format: u32::from_le_bytes(*format),
