@@ -29,7 +29,8 @@ async fn every_fault_of_one_body_is_named() {
 
     let answer = server.client().post("/orchestrations", body).await;
 
-    super::snapshots().bind(|| insta::assert_json_snapshot!("every_fault", answer.json["errors"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("every_fault", format!("{:#}", answer.json["errors"])));
     assert_eq!(answer.refusal(400), "VALIDATION");
     assert_eq!(
         server.client().get("/orchestrations").await.expect(200),

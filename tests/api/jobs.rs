@@ -195,7 +195,8 @@ async fn results_grow_while_the_job_runs() {
     let running = client.get("/jobs/1").await.expect(200);
     assert_eq!(running["status"], "processing");
     assert_eq!(running["isFinished"], false);
-    super::snapshots().bind(|| insta::assert_json_snapshot!("running_results", running["results"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("running_results", format!("{:#}", running["results"])));
 
     server
         .end(
@@ -213,7 +214,8 @@ async fn results_grow_while_the_job_runs() {
         (&ended["status"], &ended["isFinished"]),
         (&json!("warning"), &json!(true))
     );
-    super::snapshots().bind(|| insta::assert_json_snapshot!("ended_results", ended["results"]));
+    super::snapshots()
+        .bind(|| insta::assert_snapshot!("ended_results", format!("{:#}", ended["results"])));
 
     let list = client.get("/orchestrations/1/jobs").await.expect(200);
     assert_eq!(list[0]["results"], ended["results"]);

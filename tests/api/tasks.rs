@@ -94,6 +94,43 @@ async fn parameters_come_back_as_sent() {
 }
 
 #[tokio::test]
+async fn numbers_come_back_as_they_were_written() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    let parameters = r#"{"big":123456789012345678901234567890,"least":-9223372036854775809,"price":19.90,"tiny":1e-400}"#;
+    let tasks = format!(r#"[{{"component": "a", "actionParameters": {parameters}}}]"#);
+    let body = format!(r#"{{"name": "Exact", "tasks": {tasks}}}"#);
+    let request = client
+        .request(reqwest::Method::POST, "/orchestrations")
+        .body(body);
+
+    let created = client.send(request).await.expect(201);
+
+    assert_eq!(
+        created["tasks"][0]["actionParameters"].to_string(),
+        parameters
+    );
+    let read = client.get("/orchestrations/1/tasks").await.expect(200);
+    assert_eq!(read[0]["actionParameters"].to_string(), parameters);
+    // Given for a run, a number counts by its value.
+    let same = body_of_run(&tasks.replace("19.90", "19.9"));
+    let request = client
+        .request(reqwest::Method::POST, "/orchestrations/1/jobs")
+        .body(same);
+    let job = client.send(request).await.expect(201);
+    assert_eq!(job["tasks"][0]["actionParameters"].to_string(), parameters);
+    let other = body_of_run(&tasks.replace("19.90", "19.91"));
+    let request = client
+        .request(reqwest::Method::POST, "/orchestrations/1/jobs")
+        .body(other);
+    assert_eq!(client.send(request).await.refusal(400), "JOB_VALIDATION");
+}
+
+fn body_of_run(tasks: &str) -> String {
+    format!(r#"{{"tasks": {tasks}}}"#)
+}
+
+#[tokio::test]
 async fn an_action_of_several_segments_and_a_whole_float_are_fine() {
     let Some(server) = start().await else { return };
 

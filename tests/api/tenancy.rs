@@ -4,6 +4,30 @@ use super::{create, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// Every call that names a row, by its id in place of `{}`, with a body that would do.
+const CALLS: &[(Method, &str, &str)] = &[
+    (Method::GET, "/orchestrations/{}", ""),
+    (Method::PUT, "/orchestrations/{}", "{}"),
+    (Method::DELETE, "/orchestrations/{}", ""),
+    (Method::POST, "/orchestrations/{}/create-token", ""),
+    (Method::GET, "/orchestrations/{}/tasks", ""),
+    (Method::PUT, "/orchestrations/{}/tasks", "[]"),
+    (Method::GET, "/orchestrations/{}/notifications", ""),
+    (Method::PUT, "/orchestrations/{}/notifications", "[]"),
+    (Method::GET, "/orchestrations/{}/nofitications", ""),
+    (Method::GET, "/orchestrations/{}/jobs", ""),
+    (Method::POST, "/orchestrations/{}/jobs", "{}"),
+    (Method::POST, "/orchestrations/{}/jobs", r#"{"tasks": []}"#),
+    (Method::POST, "/orchestrations/{}/trigger", ""),
+    (Method::POST, "/run", r#"{"config": {}}"#),
+    (Method::GET, "/jobs/{}", ""),
+    (Method::DELETE, "/jobs/{}", ""),
+    (Method::GET, "/v2/storage/tokens/{}", ""),
+    (Method::PUT, "/v2/storage/tokens/{}", "{}"),
+    (Method::DELETE, "/v2/storage/tokens/{}", ""),
+    (Method::POST, "/v2/storage/tokens/{}/refresh", ""),
+];
+
 fn without_id(mut answer: Value) -> Value {
     answer["exceptionId"] = Value::Null;
     answer
@@ -20,28 +44,7 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
         .expect(201);
     let other = server.add_project("Other").await;
 
-    for (method, path, body) in [
-        (Method::GET, "/orchestrations/{}", ""),
-        (Method::PUT, "/orchestrations/{}", "{}"),
-        (Method::DELETE, "/orchestrations/{}", ""),
-        (Method::POST, "/orchestrations/{}/create-token", ""),
-        (Method::GET, "/orchestrations/{}/tasks", ""),
-        (Method::PUT, "/orchestrations/{}/tasks", "[]"),
-        (Method::GET, "/orchestrations/{}/notifications", ""),
-        (Method::PUT, "/orchestrations/{}/notifications", "[]"),
-        (Method::GET, "/orchestrations/{}/nofitications", ""),
-        (Method::GET, "/orchestrations/{}/jobs", ""),
-        (Method::POST, "/orchestrations/{}/jobs", "{}"),
-        (Method::POST, "/orchestrations/{}/jobs", r#"{"tasks": []}"#),
-        (Method::POST, "/orchestrations/{}/trigger", ""),
-        (Method::POST, "/run", r#"{"config": {}}"#),
-        (Method::GET, "/jobs/{}", ""),
-        (Method::DELETE, "/jobs/{}", ""),
-        (Method::GET, "/v2/storage/tokens/{}", ""),
-        (Method::PUT, "/v2/storage/tokens/{}", "{}"),
-        (Method::DELETE, "/v2/storage/tokens/{}", ""),
-        (Method::POST, "/v2/storage/tokens/{}/refresh", ""),
-    ] {
+    for (method, path, body) in CALLS {
         let ask = async |id: &str| {
             let request = other
                 .request(method.clone(), &path.replace("{}", id))
@@ -57,6 +60,23 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
     assert!(tokens.iter().all(|token| token["owner"]["name"] == "Other"));
     let job = server.client().get("/jobs/1").await.expect(200);
     assert_eq!(job["status"], "waiting");
+}
+
+#[test]
+fn every_address_with_an_id_is_among_the_calls() {
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/src/api/router.rs");
+    let table = std::fs::read_to_string(table).expect("the URL table");
+    let addresses: Vec<String> = table
+        .split('"')
+        .filter(|text| text.starts_with('/') && text.contains("{id}"))
+        .map(|address| address.replace("{id}", "{}"))
+        .collect();
+
+    assert!(addresses.len() > 8, "{addresses:?}");
+    for address in addresses {
+        let is_called = CALLS.iter().any(|(_, path, _)| *path == address);
+        assert!(is_called, "{address} is not in CALLS");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod leases;
 mod notifications;
 mod orchestrations;
 mod schedule;
+mod tokens;
 
 use crate::support::database::Database;
 

@@ -44,7 +44,7 @@ impl Task {
         self.component == other.component
             && self.component_url == other.component_url
             && self.action == other.action
-            && self.action_parameters == other.action_parameters
+            && have_same_values(&self.action_parameters, &other.action_parameters)
             && self.continue_on_failure == other.continue_on_failure
             && self.timeout_minutes == other.timeout_minutes
             && self.phase == other.phase
@@ -57,6 +57,33 @@ impl Task {
             .as_deref()
             .or(self.component_url.as_deref())
             .unwrap_or_default()
+    }
+}
+
+fn have_same_values(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let is_in_other = |(key, value)| {
+        other
+            .get(key)
+            .is_some_and(|other| is_same_value(value, other))
+    };
+    one.len() == other.len() && one.iter().all(is_in_other)
+}
+
+/// Equal, numbers by value: a client that read `1.50` may well write `1.5`.
+fn is_same_value(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => have_same_values(one, other),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same_value(one, other))
+        }
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64().is_some_and(|one| Some(one) == other.as_f64())
+        }
+        _ => one == other,
     }
 }
 
@@ -171,6 +198,25 @@ mod tests {
         let last = assign_ids(&mut tasks, &before, 3);
         assert_eq!(ids(&tasks), ["3", "1", "2", "4"]);
         assert_eq!(last, 4);
+    }
+
+    #[test]
+    fn numbers_are_compared_by_value_wherever_they_are() {
+        let with = |parameters: &str| Task {
+            action_parameters: serde_json::from_str(parameters).unwrap(),
+            ..task("1", "a")
+        };
+        let stored = with(r#"{"a": [1.50, {"b": 10.0}], "c": 123456789012345678901234567890}"#);
+        let same = with(r#"{"c": 123456789012345678901234567890, "a": [1.5, {"b": 10}]}"#);
+        assert!(stored.is_run_of(&same));
+        for other in [
+            r#"{"a": [1.51, {"b": 10.0}], "c": 123456789012345678901234567890}"#,
+            r#"{"a": [1.5, {"b": "10"}], "c": 123456789012345678901234567890}"#,
+            r#"{"a": [1.5, {"b": 10}]}"#,
+            r#"{"a": [1.5, {"b": 10}, 1], "c": 123456789012345678901234567890}"#,
+        ] {
+            assert!(!stored.is_run_of(&with(other)), "{other}");
+        }
     }
 
     #[test]

@@ -98,8 +98,10 @@ impl Store {
     ) -> Result<ChangedToken> {
         self.write(move |tx| {
             Box::pin(async move {
-                // Orchestrations before tokens: everybody takes locks in this order.
-                lock_orchestrations_of(tx, project, id).await?;
+                if change.description.is_some() {
+                    // Orchestrations before tokens: everybody takes locks in this order.
+                    lock_orchestrations_of(tx, project, id).await?;
+                }
                 let Some(before) = lock_token(tx, project, id).await? else {
                     return Ok(ChangedToken::NotFound);
                 };
@@ -116,8 +118,9 @@ impl Store {
                 if let Some(refused) = by.forbid_giving(&rights, Some(&before.rights)) {
                     return Ok(ChangedToken::Forbidden(refused));
                 }
-                let description = change.description.unwrap_or(before.description);
-                describe(tx, project, id, &description).await?;
+                if let Some(description) = &change.description {
+                    describe(tx, project, id, description).await?;
+                }
                 set_rights(tx, project, id, &rights, is_disabled).await?;
                 let after = lock_token(tx, project, id).await?;
                 Ok(after.map_or(ChangedToken::NotFound, |after| {
