@@ -68,7 +68,8 @@ impl Cluster {
             programs.display(),
             dir.display()
         );
-        let mut watchman = as_owner("sh", &["-c", &script]);
+        // In a session of its own: what kills the tests by their process group does not reach it.
+        let mut watchman = as_owner("setsid", &["sh", "-c", &script]);
         let mut watchman = watchman.stdin(Stdio::piped()).spawn().unwrap();
         let cluster = Self {
             programs,
