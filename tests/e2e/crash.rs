@@ -1,5 +1,6 @@
 //! `kill -9` in the middle of a job, and what the next start makes of it.
 
+use super::check_jobs;
 use crate::support::process::{Installation, PATIENCE};
 use crate::support::steps::demo;
 use serde_json::json;
@@ -88,30 +89,7 @@ async fn kills_at_random_moments_lose_no_job_and_double_no_remote_job() {
     }
     let process = process.expect("running");
 
-    let mut in_doubt = 0;
-    for id in &ids {
-        let job = process.finished(id).await;
-        let results = job["results"]["tasks"].as_array().expect("results");
-        assert_eq!(results.len(), 3, "{job}");
-        for result in results {
-            match result["status"].as_str() {
-                Some("success") => {}
-                _ if result["code"] == "IN_DOUBT" => in_doubt += 1,
-                _ => panic!("{result}"),
-            }
-        }
-    }
-    let mut keys: Vec<_> = demo
-        .requests()
-        .iter()
-        .filter(|one| one.method == "POST")
-        .map(|one| one.header("idempotency-key").expect("a key").to_owned())
-        .collect();
-    let started = keys.len();
-    keys.sort();
-    keys.dedup();
-    assert_eq!(keys.len(), started, "no task was started twice");
-    println!("{started} starts over 6 kills, {in_doubt} of them in doubt, none repeated");
+    check_jobs(&process, &demo, &ids).await;
 }
 
 #[tokio::test]

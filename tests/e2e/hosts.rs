@@ -1,47 +1,16 @@
 //! Several servers on one PostgreSQL: killed at random moments, and with the database restarted under them.
 
+use super::check_jobs;
 use crate::support::client::{Answer, Client};
 use crate::support::postgres::Cluster;
-use crate::support::process::{Installation, PATIENCE, Process, command, output, until};
+use crate::support::process::{Installation, PATIENCE, command, output, until};
 use crate::support::steps::demo;
-use demo_components::DemoServer;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const HOSTS: usize = 3;
-
-/// What became of jobs of three tasks each: every task succeeded, or was in doubt and not repeated.
-async fn check_jobs(process: &Process, demo: &DemoServer, ids: &[Value]) {
-    let mut in_doubt = 0;
-    for id in ids {
-        let job = process.finished(id).await;
-        let results = job["results"]["tasks"].as_array().expect("results");
-        assert_eq!(results.len(), 3, "{job}");
-        for result in results {
-            match result["status"].as_str() {
-                Some("success") => {}
-                _ if result["code"] == "IN_DOUBT" => in_doubt += 1,
-                _ => panic!("{result}"),
-            }
-        }
-    }
-    let mut keys: Vec<_> = demo
-        .requests()
-        .iter()
-        .filter(|one| one.method == "POST")
-        .map(|one| one.header("idempotency-key").expect("a key").to_owned())
-        .collect();
-    let started = keys.len();
-    keys.sort();
-    keys.dedup();
-    assert_eq!(keys.len(), started, "no task was started twice");
-    println!(
-        "{} jobs, {started} starts, {in_doubt} tasks in doubt, none repeated",
-        ids.len()
-    );
-}
 
 fn three_tasks(name: &str) -> Value {
     let task =

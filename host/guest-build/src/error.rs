@@ -1,3 +1,5 @@
+//! The one error of this crate: each case tells people what to do.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
