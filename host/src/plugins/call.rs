@@ -10,6 +10,7 @@ use super::limits::{MOST_CALL_BYTES, Signals, cpu_budget};
 use super::output::cut;
 use super::services::StepError;
 use super::state::CallState;
+use super::usage::Metered;
 use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(super) fn store(engine: &Engine, plugin: &Loaded, state: CallState) -> Store
 /// Waits for the call within its time.
 pub(super) async fn bounded<T>(
     plugin: &Loaded,
-    signals: &Signals,
+    signals: &Arc<Signals>,
     wall: Duration,
     tail: impl FnOnce() -> String,
     call: impl Future<Output = wasmtime::Result<T>>,
@@ -40,7 +41,7 @@ pub(super) async fn bounded<T>(
     let ended = tokio::select! {
         biased;
         () = signals.ended() => None,
-        answered = tokio::time::timeout(wall, call) => Some(answered),
+        answered = tokio::time::timeout(wall, Metered::new(call, signals)) => Some(answered),
     };
     if let Some(reason) = signals.take_reason() {
         return Err(reason);

@@ -7,6 +7,7 @@ use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOS
 use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
+use super::usage::Meter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(super) struct Signals {
     stopped: AtomicBool,
     reason: Mutex<Option<StepError>>,
     ended: Notify,
+    pub(super) meter: Meter,
 }
 
 impl Signals {
@@ -111,9 +113,11 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        match self.left_bytes.checked_sub(desired.saturating_sub(current)) {
+        let wanted = desired.saturating_sub(current);
+        match self.left_bytes.checked_sub(wanted) {
             Some(left) => {
                 self.left_bytes = left;
+                self.signals.meter.add_memory(wanted);
                 Ok(true)
             }
             None => {

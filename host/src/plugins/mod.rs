@@ -23,10 +23,12 @@ mod outbound;
 mod output;
 mod prepare;
 mod registry;
+mod rehearsal;
 mod section;
 mod services;
 mod settings;
 mod state;
+mod usage;
 
 pub use component::Plugin;
 pub use error::PluginError;
@@ -34,11 +36,13 @@ pub use manifest::{
     AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
+pub use rehearsal::{Network, NoAnswer};
 pub use section::SectionError;
 pub use services::{
     BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
 };
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
+pub use usage::Usage;
 
 use crate::clock::Clock;
 use crate::domain::event::Event;
@@ -49,6 +53,7 @@ use engine::Ticker;
 use mailer::Mailer;
 use outbound::Outbound;
 use registry::Registry;
+use rehearsal::Rehearsal;
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Runtime};
@@ -66,6 +71,7 @@ struct Inner {
     registry: Registry,
     limits: StepLimits,
     outbound: Arc<Outbound>,
+    rehearsal: Option<Rehearsal>,
     mailer: Arc<Mailer>,
     slots: Arc<Semaphore>,
     http_component: Plugin,
@@ -79,6 +85,30 @@ impl Plugins {
     /// # Errors
     /// A setting is not usable, the data directory is not writable, or a built-in plugin does not load.
     pub fn open(settings: PluginSettings, clock: Clock) -> Result<Self, PluginError> {
+        Self::assemble(settings, clock, None)
+    }
+
+    /// The same, but for an author: `network` answers all requests, and plugins see `clock` only.
+    ///
+    /// # Errors
+    /// As for [`Plugins::open`].
+    pub fn rehearse(
+        settings: PluginSettings,
+        clock: Clock,
+        network: Arc<dyn Network>,
+    ) -> Result<Self, PluginError> {
+        let rehearsal = Rehearsal {
+            network,
+            clock: clock.clone(),
+        };
+        Self::assemble(settings, clock, Some(rehearsal))
+    }
+
+    fn assemble(
+        settings: PluginSettings,
+        clock: Clock,
+        rehearsal: Option<Rehearsal>,
+    ) -> Result<Self, PluginError> {
         // Two crates could bring a provider for TLS; whoever asks for the default gets this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = engine::build(&settings)?;
@@ -107,7 +137,8 @@ impl Plugins {
             cache,
             registry,
             limits: settings.limits,
-            outbound: Arc::new(Outbound::new(&settings.outbound)?),
+            outbound: Arc::new(Outbound::new(&settings.outbound, rehearsal.clone())?),
+            rehearsal,
             mailer: Arc::new(mailer),
             slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
             http_component,
@@ -171,14 +202,16 @@ impl Plugins {
             let Exports::Task(task) = &loaded.exports else {
                 return Err(call::wrong_kind(loaded, "task"));
             };
+            let meter = Arc::clone(&services);
             let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
             let answering = task.step(&mut store, &context, call, response_bytes);
             let tail = || output.error_tail();
-            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
-            answer
+            let answer = call::bounded(loaded, &signals, wall, tail, answering).await;
+            meter.note_usage(signals.meter.usage());
+            answer?
                 .map_err(|broken| call::bad_answer(loaded, broken))?
                 .map_err(StepError::Failed)
         })

@@ -84,6 +84,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
     CallState::new(
         caller,
         http_call,
+        inner.rehearsal.as_ref(),
         loaded.limits.memory_bytes,
         output,
         signals,

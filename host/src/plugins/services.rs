@@ -1,5 +1,6 @@
 //! What a call of a plugin needs from whoever makes it, and how it ends.
 
+use super::usage::Usage;
 use crate::domain::step::{Checkpoint, Failure};
 use std::pin::Pin;
 
@@ -21,6 +22,11 @@ pub trait StepServices: Send + Sync {
 
     /// One line of the plugin's log.
     fn log(&self, level: LogLevel, line: &str);
+
+    /// What the step used, once it has ended, however it did. Called on the plugins' runtime.
+    fn note_usage(&self, usage: Usage) {
+        let _ = usage;
+    }
 }
 
 /// Why a request goes without its token, and so not at all. One sentence, no secret.

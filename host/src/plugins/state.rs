@@ -4,6 +4,7 @@ use super::limits::{Limiter, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCE
 use super::mailer::Mailer;
 use super::outbound::{self, Hooks};
 use super::output::{Output, Pipe};
+use super::rehearsal::Rehearsal;
 use super::services::{MailThread, StepServices};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -31,7 +32,7 @@ pub(super) struct CallState {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     pub(super) limiter: Limiter,
     pub(super) output: Output,
     pub(super) signals: Arc<Signals>,
@@ -42,6 +43,7 @@ impl CallState {
     pub(super) fn new(
         caller: Caller,
         http_call: Option<outbound::Call>,
+        rehearsal: Option<&Rehearsal>,
         memory_bytes: usize,
         output: Output,
         signals: Arc<Signals>,
@@ -52,7 +54,7 @@ impl CallState {
         http.set_field_size_limit(MOST_HEADER_BYTES);
         Self {
             table,
-            wasi: wasi(&output),
+            wasi: wasi(&output, rehearsal),
             http,
             hooks: Hooks(http_call.map(Arc::new)),
             limiter: Limiter::new(memory_bytes, Arc::clone(&signals)),
@@ -63,14 +65,18 @@ impl CallState {
     }
 }
 
-/// Real clocks, random numbers, and two pipes to write to. No files, environment, arguments, standard input or sockets:
+/// Real clocks (but in a rehearsal), random numbers, and two pipes to write to. No files, environment, arguments, standard input or sockets:
 /// those interfaces are there, since languages' own libraries import them, and are empty.
-fn wasi(output: &Output) -> WasiCtx {
+fn wasi(output: &Output, rehearsal: Option<&Rehearsal>) -> WasiCtx {
     let pipe = |keeps_tail| Pipe {
         output: output.clone(),
         keeps_tail,
     };
-    WasiCtxBuilder::new()
+    let mut builder = WasiCtxBuilder::new();
+    if let Some(rehearsal) = rehearsal {
+        rehearsal.set_clocks(&mut builder);
+    }
+    builder
         .stdout(pipe(false))
         .stderr(pipe(true))
         .max_random_size(MOST_RANDOM_BYTES)

@@ -34,7 +34,8 @@ pub(super) fn link(engine: &Engine, manifest: &Manifest) -> wasmtime::Result<Lin
 /// Why the plugin may not import this interface, where there is more to say than that it does not exist.
 pub(super) fn denial(interface: &str, manifest: &Manifest) -> Option<&'static str> {
     let is = |prefix: &str| interface.starts_with(prefix);
-    if is("wasi:http/") && !manifest.asks_for(Capability::Http) {
+    let is_http = is("wasi:http/") || is("orchestrator:host/http@");
+    if is_http && !manifest.asks_for(Capability::Http) {
         Some("its manifest does not ask for the capability http")
     } else if is("orchestrator:host/mail@") && !manifest.asks_for(Capability::Mail) {
         Some("its manifest does not ask for the capability mail")

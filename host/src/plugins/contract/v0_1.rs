@@ -11,6 +11,7 @@ use wasmtime::{AsContextMut, Engine, Store};
 
 pub(in crate::plugins) use answer::BadAnswer;
 pub(in crate::plugins) use delivery::orchestrator::host::mail;
+pub(in crate::plugins) use outgoing::orchestrator::host::http;
 pub(in crate::plugins) use task::orchestrator::host::{checkpoints, log};
 
 mod task {
@@ -48,6 +49,16 @@ mod delivery {
             "orchestrator:types/types@0.1.0": super::task::orchestrator::types::types,
             "orchestrator:host/log@0.1.0": super::task::orchestrator::host::log,
         },
+    });
+}
+
+/// What only a plugin's own world imports.
+mod outgoing {
+    wasmtime::component::bindgen!({
+        path: ["../wit/types/v0.1", "../wit/host/v0.1"],
+        inline: "package orchestrator:bindings; world outgoing { import orchestrator:host/http@0.1.0; }",
+        world: "orchestrator:bindings/outgoing",
+        imports: { "orchestrator:host/http.send": async | trappable, default: trappable },
     });
 }
 

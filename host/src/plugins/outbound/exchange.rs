@@ -7,6 +7,7 @@ use crate::domain::step::{Failure, FailureKind};
 use crate::plugins::hosts::HostPattern;
 use crate::plugins::limits::Signals;
 use crate::plugins::output::Output;
+use crate::plugins::rehearsal::{NoAnswer, Rehearsal};
 use crate::plugins::services::{LogLevel, StepError, StepServices, TokenRefusal};
 use crate::plugins::settings::StepLimits;
 use bytes::Bytes;
@@ -102,6 +103,7 @@ impl Call {
         // Taken in any case: a plugin that cannot get rid of its body sees a broken stream instead of the refusal.
         let body = self.collect(body).await;
         let (url, body) = (checked?, body?);
+        let sent_bytes = body.len();
         let _slot = slot.map_err(|_| Error::ConnectionLimitReached)?;
 
         let mut headers = head.headers;
@@ -126,7 +128,11 @@ impl Call {
         if self.signals.is_stopped() {
             return Err(Error::HttpRequestDenied);
         }
-        self.exchange(outgoing, options).await
+        self.signals.meter.add_sent(sent_bytes);
+        match &self.outbound.rehearsal {
+            Some(rehearsal) => self.rehearse(rehearsal, outgoing),
+            None => self.exchange(outgoing, options).await,
+        }
     }
 
     /// The address, where it may be called.
@@ -269,6 +275,39 @@ impl Call {
         self.hide_tokens(response, body, is_head)
     }
 
+    /// The answer of a script, treated as one from the network.
+    fn rehearse(
+        &self,
+        rehearsal: &Rehearsal,
+        outgoing: reqwest::Request,
+    ) -> Result<Response<WasiBody>, Error> {
+        let is_head = outgoing.method() == Method::HEAD;
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = outgoing.method().clone();
+        *request.uri_mut() = outgoing
+            .url()
+            .as_str()
+            .parse()
+            .map_err(|_| Error::HttpRequestUriInvalid)?;
+        *request.headers_mut() = outgoing.headers().clone();
+        if let Some(body) = outgoing.body().and_then(reqwest::Body::as_bytes) {
+            *request.body_mut() = Bytes::copy_from_slice(body);
+        }
+        let answer = rehearsal.network.answer(request);
+        let (head, body) = answer
+            .map_err(|why| match why {
+                NoAnswer::Refused => Error::ConnectionRefused,
+                NoAnswer::Lost => Error::ConnectionTerminated,
+            })?
+            .into_parts();
+        if body.len() > self.limits.http_response_bytes {
+            let limit = u64::try_from(self.limits.http_response_bytes).ok();
+            return Err(Error::HttpResponseBodySize(limit));
+        }
+        self.signals.meter.add_received(body.len());
+        self.hide_tokens(Response::from_parts(head, ()), body.into(), is_head)
+    }
+
     async fn receive(
         &self,
         answer: &mut reqwest::Response,
@@ -288,6 +327,7 @@ impl Call {
             .map_err(|error| failure::lost(&error))?
         {
             let before = self.received_bytes.fetch_add(data.len(), Ordering::Relaxed);
+            self.signals.meter.add_received(data.len());
             if body.len() + data.len() > limit || before + data.len() > self.limits.http_total_bytes
             {
                 return Err(too_large());

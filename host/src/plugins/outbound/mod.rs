@@ -18,8 +18,11 @@ pub use address::{BadOutboundAllow, OutboundAllow};
 pub(super) use exchange::{Call, Grant};
 
 use super::error::PluginError;
+use super::rehearsal::Rehearsal;
 use super::settings::OutboundSettings;
 use address::AddressFilter;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,15 +35,20 @@ pub(super) struct Outbound {
     client: reqwest::Client,
     filter: AddressFilter,
     connect_timeout: Duration,
+    rehearsal: Option<Rehearsal>,
 }
 
 impl Outbound {
-    pub(super) fn new(settings: &OutboundSettings) -> Result<Self, PluginError> {
+    pub(super) fn new(
+        settings: &OutboundSettings,
+        rehearsal: Option<Rehearsal>,
+    ) -> Result<Self, PluginError> {
         let filter = AddressFilter::new(settings.allow.clone());
         Ok(Self {
             client: client::build(settings, filter.clone())?,
             filter,
             connect_timeout: settings.connect_timeout,
+            rehearsal,
         })
     }
 
@@ -66,6 +74,22 @@ pub(super) fn secure_origins<'a>(urls: impl IntoIterator<Item = &'a str>) -> Vec
 
 /// The hook that `wasi:http` calls. Without a call no request leaves.
 pub(super) struct Hooks(pub(super) Option<Arc<Call>>);
+
+impl Hooks {
+    /// The same way for a request whose body and answer are whole.
+    pub(super) async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+        options: RequestOptions,
+    ) -> Result<http::Response<Bytes>, Error> {
+        let call = self.0.as_ref().ok_or(Error::HttpRequestDenied)?;
+        let body = |bytes| Full::new(bytes).map_err(|never| match never {});
+        let request = request.map(|bytes| body(bytes).boxed_unsync());
+        let (head, body) = call.send(request, options).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(http::Response::from_parts(head, body))
+    }
+}
 
 type Answer = Result<(http::Response<WasiBody>, Worker), Error>;
 type Worker = Box<dyn Future<Output = Result<(), Error>> + Send>;
