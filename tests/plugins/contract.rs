@@ -60,11 +60,11 @@ fn a_capability_that_the_manifest_does_not_ask_for_is_not_linked() {
     let said = refusal(&calls_out);
 
     assert!(
-        said.starts_with("plugin changed cannot be used: it imports wasi:http/"),
+        said.starts_with("plugin changed requires wasi:http/"),
         "{said}"
     );
     assert!(
-        said.ends_with("its manifest does not ask for the capability http"),
+        said.ends_with("this host provides that only where the manifest asks for the capability http"),
         "{said}"
     );
 }
@@ -75,7 +75,7 @@ fn a_component_of_another_kind_is_told_what_it_lacks() {
 
     let said = refusal(&with_manifest(guest("simple-waits"), Some(&no_delivery)));
     assert!(
-        said.contains("checkpoints are for tasks only")
+        said.contains("only to plugins of the kind task")
             || said.contains("orchestrator:delivery/delivery@0.1.0"),
         "{said}"
     );
@@ -85,7 +85,7 @@ fn a_component_of_another_kind_is_told_what_it_lacks() {
         Some(&manifest(&json!({}))),
     ));
     assert!(
-        no_task.contains("it does not export orchestrator:task/task@0.1.0"),
+        no_task.contains("requires that it exports orchestrator:task/task@0.1.0, it exports orchestrator:delivery/delivery@0.1.0"),
         "{no_task}"
     );
 }

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+/// What plugins may import, told where one wants something else.
+const PROVIDED: &str = "contract 0.1, WASI 0.2 and, where the manifest asks for http, wasi:http 0.2";
+
 /// A loaded plugin; cloning it is cheap.
 #[derive(Clone)]
 pub struct Plugin(Arc<Loaded>);
@@ -93,21 +96,31 @@ fn link(
     manifest: &Manifest,
     component: &Component,
 ) -> Result<Exports, PluginError> {
-    let broken = |reason: String| PluginError::Contract {
+    let broken = |reasons: Vec<String>| PluginError::Contract {
         plugin: manifest.id.clone(),
-        reason,
+        reasons,
     };
-    let imports = component.component_type();
-    for (interface, _) in imports.imports(engine) {
-        if let Some(why) = capabilities::denial(interface, manifest) {
-            return Err(broken(format!("it imports {interface}, but {why}")));
-        }
+    let kind = component.component_type();
+    let denied = kind.imports(engine).filter_map(|(interface, _)| {
+        let condition = capabilities::denial(interface, manifest)?;
+        Some(format!(
+            "requires {interface}, this host provides that {condition}"
+        ))
+    });
+    let denied: Vec<String> = denied.collect();
+    if !denied.is_empty() {
+        return Err(broken(denied));
     }
     // The engine's own words name the interface and the function that do not match.
-    let mismatch = |error: wasmtime::Error| broken(format!("{error:#}"));
+    let unlinked = |error: wasmtime::Error| {
+        broken(vec![format!(
+            "requires what this host does not provide: {error:#}; this host provides {PROVIDED}"
+        )])
+    };
+    let mismatch = |error: wasmtime::Error| broken(vec![format!("does not fit: {error:#}")]);
     let linked = capabilities::link(engine, manifest)
         .and_then(|linker| linker.instantiate_pre(component))
-        .map_err(mismatch)?;
+        .map_err(unlinked)?;
     match manifest.kind {
         Kind::Task => TaskExports::check(engine, component, linked).map(Exports::Task),
         Kind::Delivery => DeliveryExports::check(engine, component, linked).map(Exports::Delivery),

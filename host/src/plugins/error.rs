@@ -10,8 +10,12 @@ use std::path::PathBuf;
 pub enum PluginError {
     #[error("the component's manifest is not valid: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("plugin {plugin} cannot be used: {reason}")]
-    Contract { plugin: String, reason: String },
+    /// Each reason reads on from the plugin's name.
+    #[error("plugin {plugin} {}", reasons.join("; it "))]
+    Contract {
+        plugin: String,
+        reasons: Vec<String>,
+    },
     #[error(
         "plugin {plugin} needs asynchronous functions of the component model, which contract 0.1 does not have: build it with synchronous exports and WASI 0.2"
     )]

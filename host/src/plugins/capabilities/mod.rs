@@ -31,16 +31,16 @@ pub(super) fn link(engine: &Engine, manifest: &Manifest) -> wasmtime::Result<Lin
     Ok(linker)
 }
 
-/// Why the plugin may not import this interface, where there is more to say than that it does not exist.
+/// On which condition the plugin might import this interface, where that is all that it lacks.
 pub(super) fn denial(interface: &str, manifest: &Manifest) -> Option<&'static str> {
     let is = |prefix: &str| interface.starts_with(prefix);
     let is_http = is("wasi:http/") || is("orchestrator:host/http@");
     if is_http && !manifest.asks_for(Capability::Http) {
-        Some("its manifest does not ask for the capability http")
+        Some("only where the manifest asks for the capability http")
     } else if is("orchestrator:host/mail@") && !manifest.asks_for(Capability::Mail) {
-        Some("its manifest does not ask for the capability mail")
+        Some("only where the manifest asks for the capability mail")
     } else if is("orchestrator:host/checkpoints@") && manifest.kind != Kind::Task {
-        Some("checkpoints are for tasks only")
+        Some("only to plugins of the kind task")
     } else {
         None
     }

@@ -80,8 +80,17 @@ fn exports(engine: &Engine, component: &Component, interface: &str) -> bool {
     component.exports(engine).any(|(name, _)| name == interface)
 }
 
-fn missing(interface: &str) -> wasmtime::Error {
-    wasmtime::Error::msg(format!("it does not export {interface}"))
+/// What else it exports may tell its author what went wrong: another line, or another kind.
+fn missing(engine: &Engine, component: &Component, interface: &str) -> wasmtime::Error {
+    let component = component.component_type();
+    let exported: Vec<&str> = component.exports(engine).map(|(name, _)| name).collect();
+    let exported = match exported.as_slice() {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    };
+    wasmtime::Error::msg(format!(
+        "this host requires that it exports {interface}, it exports {exported}"
+    ))
 }
 
 impl TaskExports {
@@ -91,7 +100,7 @@ impl TaskExports {
         linked: InstancePre<CallState>,
     ) -> wasmtime::Result<Self> {
         if !exports(engine, component, TASK) {
-            return Err(missing(TASK));
+            return Err(missing(engine, component, TASK));
         }
         if exports(engine, component, RESUMABLE) {
             task::ResumableTaskPre::new(linked).map(Self::Resumable)
@@ -168,7 +177,7 @@ impl DeliveryExports {
         linked: InstancePre<CallState>,
     ) -> wasmtime::Result<Self> {
         if !exports(engine, component, DELIVERY) {
-            return Err(missing(DELIVERY));
+            return Err(missing(engine, component, DELIVERY));
         }
         delivery::NotificationDeliveryPre::new(linked).map(Self)
     }
