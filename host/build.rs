@@ -1,4 +1,5 @@
-//! Builds the plugins that ship with the server, and writes the table by which `src/plugins` embeds them.
+//! Builds the plugins that ship with the server, and writes the tables by which `src/plugins` embeds them and
+//! `src/cli/plugin` what authors get: templates, kit and contract.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,41 @@ fn embed_plugins() -> Result<(), Box<dyn std::error::Error>> {
     }
     table.push_str("];\n");
     fs::write(out_dir.join("builtin_plugins.rs"), table)?;
+    embed_author_files(&root, &out_dir)?;
+    Ok(())
+}
+
+/// The texts from which `orchestrator plugin new` makes a plugin, under their paths in the repository.
+fn embed_author_files(root: &Path, out_dir: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for folder in ["plugins/templates", "plugins/sdk", "wit"] {
+        find_files(&root.join(folder), &mut files)?;
+    }
+    files.sort();
+    let mut table = "pub(super) static AUTHOR_FILES: &[(&str, &str)] = &[\n".to_owned();
+    for file in files {
+        let name = file.strip_prefix(root).unwrap_or(&file);
+        // Writing into a String does not fail.
+        let _ = writeln!(table, "    ({name:?}, include_str!({file:?})),");
+    }
+    table.push_str("];\n");
+    fs::write(out_dir.join("author_files.rs"), table)
+}
+
+/// All files below, but what tools leave there.
+fn find_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name == "target" || name == "Cargo.lock" || name == "__pycache__" {
+            continue;
+        }
+        if path.is_dir() {
+            find_files(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
     Ok(())
 }
 

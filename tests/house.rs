@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Which rooms of `host/src` a room may use. What a room has of its own is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "clock", "domain"]),
+    ("cli", &["app", "config", "plugins", "clock", "domain"]),
     (
         "app",
         &[

@@ -223,6 +223,11 @@ fn parse_file(text: &str) -> Result<Settings, String> {
     })
 }
 
+/// The token with which `orchestrator plugin push` calls a server; no flag, since those show in the list of processes.
+pub(crate) fn push_token() -> Option<String> {
+    environment("ORCHESTRATOR_TOKEN")
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one reader of the environment"

@@ -64,7 +64,9 @@ fn a_capability_that_the_manifest_does_not_ask_for_is_not_linked() {
         "{said}"
     );
     assert!(
-        said.ends_with("this host provides that only where the manifest asks for the capability http"),
+        said.ends_with(
+            "this host provides that only where the manifest asks for the capability http"
+        ),
         "{said}"
     );
 }

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use serde::Deserialize;
 
-use crate::GuestBuildError;
 use crate::toolchain::TARGET;
+use crate::{GuestBuildError, Lock};
 
 /// A package of the workspace.
 pub struct Package {
@@ -17,27 +17,32 @@ pub struct Package {
     pub artifact: Option<PathBuf>,
 }
 
-pub fn build(workspace_dir: &Path, target_dir: &Path) -> Result<(), GuestBuildError> {
+pub fn build(workspace_dir: &Path, target_dir: &Path, lock: Lock) -> Result<(), GuestBuildError> {
     let mut cargo = cargo_command(workspace_dir);
     cargo
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ])
+        .args(["build", "--release", "--target", TARGET, "--target-dir"])
         .arg(target_dir);
+    keep(lock, &mut cargo);
     if let Some(jobs) = jobs() {
         cargo.arg("--jobs").arg(jobs);
     }
     succeed(&mut cargo, workspace_dir).map(drop)
 }
 
-pub fn packages(workspace_dir: &Path, target_dir: &Path) -> Result<Vec<Package>, GuestBuildError> {
+fn keep(lock: Lock, cargo: &mut Command) {
+    if lock == Lock::Kept {
+        cargo.arg("--locked");
+    }
+}
+
+pub fn packages(
+    workspace_dir: &Path,
+    target_dir: &Path,
+    lock: Lock,
+) -> Result<Vec<Package>, GuestBuildError> {
     let mut cargo = cargo_command(workspace_dir);
-    cargo.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
+    keep(lock, &mut cargo);
     let output = succeed(&mut cargo, workspace_dir)?;
     let metadata: Metadata =
         serde_json::from_slice(&output.stdout).map_err(|error| GuestBuildError::Metadata {

@@ -3,7 +3,8 @@
 //!
 //! Owns: the cargo call with its own target directory and a cleaned environment, and the custom section
 //! `orchestrator:manifest`. Does not judge a manifest beyond its id: the host does, for components from anywhere.
-//! Callers: the server's build script, and the tests for their hostile guests.
+//! Callers: the server's build script, `orchestrator plugin build` for authors of any language, and the tests for their
+//! hostile guests.
 //!
 //! A file is written only where its content changed, so that a second build changes nothing.
 
@@ -27,10 +28,19 @@ pub struct Guest {
     pub component_path: PathBuf,
 }
 
-/// Builds every package of the workspace that has a `plugin.toml`, sorted by name.
+/// Whether a build keeps to the workspace's lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// It is there, and what it says is built.
+    Kept,
+    /// It is made or changed where that is needed.
+    Open,
+}
+
+/// Builds every package of the workspace that has a `plugin.toml`, sorted by name, as its lock file says.
 ///
-/// Runs cargo, at the workspace's own lock file, into `target_dir`; that must not be the target directory of a build
-/// which waits for this call. Adds the target `wasm32-wasip2` to the toolchain where it is missing.
+/// Runs cargo into `target_dir`; that must not be the target directory of a build which waits for this call. Adds the target
+/// `wasm32-wasip2` to the toolchain where it is missing.
 ///
 /// # Errors
 /// Each says what to do; a failed build holds cargo's own output.
@@ -38,15 +48,27 @@ pub fn build_guests(
     workspace_dir: &Path,
     target_dir: &Path,
 ) -> Result<Vec<Guest>, GuestBuildError> {
+    build_workspace(workspace_dir, target_dir, Lock::Kept)
+}
+
+/// As [`build_guests`], for a workspace of somebody else's: with its lock file or without.
+///
+/// # Errors
+/// As for [`build_guests`].
+pub fn build_workspace(
+    workspace_dir: &Path,
+    target_dir: &Path,
+    lock: Lock,
+) -> Result<Vec<Guest>, GuestBuildError> {
     let workspace_dir = &fs::canonicalize(workspace_dir)
         .map_err(|source| GuestBuildError::file("find", workspace_dir, source))?;
     toolchain::ensure_target(workspace_dir)?;
-    cargo::build(workspace_dir, target_dir)?;
+    cargo::build(workspace_dir, target_dir, lock)?;
     let guests_dir = target_dir.join("guests");
     fs::create_dir_all(&guests_dir)
         .map_err(|source| GuestBuildError::file("create", &guests_dir, source))?;
     let mut guests = Vec::new();
-    for package in cargo::packages(workspace_dir, target_dir)? {
+    for package in cargo::packages(workspace_dir, target_dir, lock)? {
         let manifest_path = package.dir.join("plugin.toml");
         if !manifest_path.exists() {
             continue;
@@ -55,13 +77,6 @@ pub fn build_guests(
         let artifact = package
             .artifact
             .ok_or(GuestBuildError::NoComponent { dir: package.dir })?;
-        let built = fs::read(&artifact)
-            .map_err(|source| GuestBuildError::file("read", &artifact, source))?;
-        let component = manifest::embed(built, &manifest.json).ok_or_else(|| {
-            GuestBuildError::NotAComponent {
-                path: artifact.clone(),
-            }
-        })?;
         let component_path = guests_dir.join(format!("{}.wasm", manifest.id));
         if guests.iter().any(|guest: &Guest| guest.name == manifest.id) {
             let why = format!(
@@ -73,7 +88,7 @@ pub fn build_guests(
                 why,
             });
         }
-        write_if_changed(&component_path, &component)?;
+        add_manifest(&artifact, &manifest_path, &component_path)?;
         guests.push(Guest {
             name: manifest.id,
             component_path,
@@ -81,6 +96,33 @@ pub fn build_guests(
     }
     guests.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(guests)
+}
+
+/// The `id` in a `plugin.toml`, which may serve as a file name.
+///
+/// # Errors
+/// The file cannot be read, is no TOML, or has no such id.
+pub fn manifest_id(manifest_path: &Path) -> Result<String, GuestBuildError> {
+    Ok(manifest::read(manifest_path)?.id)
+}
+
+/// Writes the component that a compiler of any language has built, with its manifest, to `component_path`.
+///
+/// # Errors
+/// The manifest cannot be read, what was built is no component, or a file cannot be read or written.
+pub fn add_manifest(
+    built_path: &Path,
+    manifest_path: &Path,
+    component_path: &Path,
+) -> Result<(), GuestBuildError> {
+    let manifest = manifest::read(manifest_path)?;
+    let built =
+        fs::read(built_path).map_err(|source| GuestBuildError::file("read", built_path, source))?;
+    let component =
+        manifest::embed(built, &manifest.json).ok_or_else(|| GuestBuildError::NotAComponent {
+            path: built_path.to_owned(),
+        })?;
+    write_if_changed(component_path, &component)
 }
 
 /// Writes through a file of its own and a rename: another process never sees half a component.

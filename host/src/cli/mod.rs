@@ -1,6 +1,7 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
 pub mod cron;
+pub mod plugin;
 pub mod serve;
 
 use crate::clock::Clock;
@@ -33,6 +34,8 @@ enum Command {
     Serve(Box<Settings>),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
+    /// Write, build, check, test and publish plugins
+    Plugin(plugin::PluginArgs),
 }
 
 /// Does what the process's arguments ask for.
@@ -52,6 +55,9 @@ pub fn run() -> ExitCode {
             );
             // A reader that went away (`| head -1`) is no failure.
             done.unwrap_or(ExitCode::SUCCESS)
+        }
+        Some(Command::Plugin(args)) => {
+            plugin::run(args, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
     }
 }

@@ -49,6 +49,10 @@ pub struct Checkpoint {
 /// Largest state of a task, in bytes.
 pub const MOST_STATE_BYTES: usize = 64 << 10;
 
+/// Bounds of the delay that a task may ask for.
+pub const SHORTEST_DELAY: Duration = Duration::from_millis(50);
+pub const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+
 /// Which export of the task is called.
 #[derive(Clone, Debug)]
 pub enum StepCall {

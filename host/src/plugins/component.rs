@@ -15,7 +15,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// What plugins may import, told where one wants something else.
-const PROVIDED: &str = "contract 0.1, WASI 0.2 and, where the manifest asks for http, wasi:http 0.2";
+const PROVIDED: &str =
+    "contract 0.1, WASI 0.2 and, where the manifest asks for http, wasi:http 0.2";
 
 /// A loaded plugin; cloning it is cheap.
 #[derive(Clone)]

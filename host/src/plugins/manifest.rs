@@ -223,7 +223,9 @@ impl Manifest {
     }
 }
 
-fn is_plugin_id(id: &str) -> bool {
+/// Whether the text may be a plugin's id.
+#[must_use]
+pub fn is_plugin_id(id: &str) -> bool {
     id.len() <= 64
         && id.starts_with(|c: char| c.is_ascii_lowercase())
         && id

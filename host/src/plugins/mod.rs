@@ -8,6 +8,7 @@
 //! and in the domain's words. Nothing of it outlives the call. Plugins run on a runtime of their own, so that a busy one
 //! cannot slow the API; dropping the future of a call ends the call.
 
+mod anatomy;
 mod cache;
 mod call;
 mod capabilities;
@@ -30,10 +31,12 @@ mod settings;
 mod state;
 mod usage;
 
+pub use anatomy::{Anatomy, NoComponent};
 pub use component::Plugin;
 pub use error::PluginError;
 pub use manifest::{
     AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError,
+    is_plugin_id,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use rehearsal::{Network, NoAnswer};

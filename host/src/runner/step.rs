@@ -8,7 +8,8 @@ use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
 use crate::domain::step::{
-    Checkpoint, Failure, FailureKind, Outcome, Restart, Step, StepCall, StepContext, Wait,
+    Checkpoint, Failure, FailureKind, LONGEST_DELAY, Outcome, Restart, SHORTEST_DELAY, Step,
+    StepCall, StepContext, Wait,
 };
 use crate::domain::time::Timestamp;
 use crate::plugins::{Plugin, StepError};
@@ -16,9 +17,6 @@ use crate::store::{Accepted, LeasedStep, StepEnd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Bounds of the delay that a task may ask for.
-const SHORTEST_DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 /// A step that its host did not survive so often is not tried again: it may be what kills the host.
 const MOST_ATTEMPTS: u32 = 20;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);

@@ -37,6 +37,7 @@
 pub mod bindings;
 pub mod delivery;
 mod failure;
+pub mod flow;
 pub mod http;
 pub mod log;
 pub mod mail;

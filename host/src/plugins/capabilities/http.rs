@@ -75,9 +75,7 @@ fn explain(code: Code) -> Error {
             "it leads into a private, loopback or otherwise closed network".to_owned(),
         ),
         Code::ConnectionRefused => Error::NotSent("the connection was refused".to_owned()),
-        Code::ConnectionTimeout => {
-            Error::NotSent("the connection was not made in time".to_owned())
-        }
+        Code::ConnectionTimeout => Error::NotSent("the connection was not made in time".to_owned()),
         Code::ConnectionLimitReached => {
             Error::NotSent("there are too many connections already".to_owned())
         }

@@ -45,6 +45,13 @@ impl Request {
         self
     }
 
+    /// Sets the body to this JSON, and says so in `Content-Type`.
+    #[must_use]
+    pub fn with_json(self, json: &serde_json::Value) -> Self {
+        self.header("Content-Type", "application/json")
+            .with_body(json.to_string())
+    }
+
     /// Bounds the time until there is a connection.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -143,6 +150,14 @@ impl Response {
     /// The body.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// It is none; the text says where.
+    pub fn json(&self) -> Result<serde_json::Value, String> {
+        serde_json::from_slice(&self.body).map_err(|error| error.to_string())
     }
 
     /// How long the other side asks to be left alone, by its `Retry-After` header.

@@ -1,0 +1,136 @@
+//! `orchestrator plugin push`: uploads a component to a running server.
+//!
+//! The token is read from the environment only: arguments show in the list of processes.
+
+use super::project::Component;
+use crate::config;
+use crate::plugins::Manifest;
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PushArgs {
+    /// A component, or the folder of a plugin that was built
+    #[arg(default_value = ".")]
+    plugin: PathBuf,
+    /// Address of the server, such as https://orchestrator.example.com
+    #[arg(long, value_name = "URL")]
+    url: Url,
+}
+
+pub(super) fn run(args: &PushArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let component = Component::find(&args.plugin)?;
+    let manifest = Manifest::of_component(&component.bytes)?;
+    let token = config::push_token().context(
+        "ORCHESTRATOR_TOKEN is not set: it has to hold a token of the project on the server",
+    )?;
+    if !is_safe(&args.url) {
+        bail!(
+            "{} is not https: the token would go over the network in the clear",
+            args.url
+        );
+    }
+    let address = format!("{}/plugins", args.url.as_str().trim_end_matches('/'));
+    writeln!(
+        out,
+        "{} {} goes to {address}",
+        manifest.id, manifest.version
+    )?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (status, answer) = runtime.block_on(upload(&address, &token, component.bytes))?;
+    if !status.is_success() {
+        bail!("{}", refusal(status, &answer));
+    }
+    print(&answer, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the token may travel to it: over TLS, or not over a network at all.
+fn is_safe(url: &Url) -> bool {
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_here)
+}
+
+async fn upload(
+    address: &str,
+    token: &str,
+    component: Vec<u8>,
+) -> anyhow::Result<(reqwest::StatusCode, Value)> {
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .build()?;
+    let response = client
+        .post(address)
+        .header("X-StorageApi-Token", token)
+        .header("Content-Type", "application/wasm")
+        .body(component)
+        .send()
+        .await
+        .with_context(|| format!("{address} does not answer"))?;
+    let status = response.status();
+    let text = response.text().await.unwrap_or_default();
+    Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+}
+
+fn refusal(status: reqwest::StatusCode, answer: &Value) -> String {
+    let mut text = format!("the server refused it ({status})");
+    if let Some(message) = answer.get("message").and_then(Value::as_str) {
+        text.push_str(&format!(": {message}"));
+    }
+    let errors = answer.get("errors").and_then(Value::as_array);
+    for error in errors.into_iter().flatten() {
+        let part = |key| error.get(key).and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&format!("\n  {}: {}", part("path"), part("message")));
+    }
+    text
+}
+
+/// What the server answered, in the order in which it matters.
+fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    for (key, title) in [
+        ("id", "id"),
+        ("version", "version"),
+        ("digest", "digest"),
+        ("status", "status"),
+        ("asks", "asks for"),
+    ] {
+        match answer.get(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => writeln!(out, "{title:<9} {text}")?,
+            Some(other) => writeln!(out, "{title:<9} {other}")?,
+        }
+    }
+    let waits = answer.get("status").and_then(Value::as_str) == Some("awaiting-grant");
+    if waits {
+        writeln!(
+            out,
+            "It serves no task before the project has granted what it asks for."
+        )?;
+    }
+    Ok(())
+}
