@@ -123,10 +123,28 @@ function parse(what, text) {
   }
 }
 
+// UTF-8, which this engine has no object for.
 function encode(text) {
-  return new TextEncoder().encode(text);
+  const bytes = [];
+  for (const character of text.toWellFormed()) {
+    const code = character.codePointAt(0);
+    if (code < 0x80) bytes.push(code);
+    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f));
+    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+    else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+  }
+  return new Uint8Array(bytes);
 }
 
 function decode(bytes) {
-  return new TextDecoder().decode(new Uint8Array(bytes));
+  const parts = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at];
+    const length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    let code = length === 1 ? first : first & (0x7f >> length);
+    for (let next = 1; next < length; next += 1) code = (code << 6) | (bytes[at + next] & 0x3f);
+    parts.push(code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd");
+    at += length;
+  }
+  return parts.join("");
 }
