@@ -25,6 +25,7 @@ mod settings;
 mod ticks;
 mod token_changes;
 mod tokens;
+mod wakes;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
@@ -37,6 +38,7 @@ pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
+pub use wakes::{WakeChannel, WakeListener};
 
 use dialect::Dialect;
 use sqlx::AnyPool;
