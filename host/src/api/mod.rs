@@ -51,7 +51,7 @@ pub struct ApiState {
     pub settings: Arc<ApiSettings>,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
-    /// Poked after an orchestration was saved or deleted.
+    /// Poked after a schedule was saved or deleted.
     pub scheduler: Wake,
 }
 
