@@ -15,6 +15,7 @@ use crate::domain::ids::{HostId, JobId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::notification::Channel;
 use crate::domain::phases::{end_of, next_active};
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use serde_json::Map;
 
@@ -218,6 +219,7 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         finish_job(tx, &job, outcome(&ends), now).await?;
     } else {
         let runs = NewRuns {
+            tasks: &tasks,
             positions: &next,
             host: HostId(0),
             most_leased: 0,
@@ -229,6 +231,8 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
 
 /// Runs to be added for one phase.
 pub(super) struct NewRuns<'a> {
+    /// All of the job.
+    pub(super) tasks: &'a [Task],
     pub(super) positions: &'a [usize],
     pub(super) host: HostId,
     /// How many of them that host takes at once.
@@ -242,7 +246,6 @@ pub(super) async fn insert_runs(
     runs: &NewRuns<'_>,
     now: Timestamp,
 ) -> Result<Vec<LeasedStep>> {
-    let tasks = job.tasks();
     let mut leased = Vec::with_capacity(runs.most_leased.min(runs.positions.len()));
     for (number, position) in runs.positions.iter().enumerate() {
         let is_leased = number < runs.most_leased;
@@ -260,7 +263,7 @@ pub(super) async fn insert_runs(
         .bind(i64::from(is_leased))
         .fetch_one(&mut *tx)
         .await?;
-        let Some(task) = tasks.get(*position).filter(|_| is_leased) else {
+        let Some(task) = runs.tasks.get(*position).filter(|_| is_leased) else {
             continue;
         };
         leased.push(LeasedStep {
