@@ -47,8 +47,13 @@ pub enum StepEnd {
 /// What became of a step's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Recorded. `has_more`: there may be something to claim now.
-    Yes { has_more: bool },
+    /// Recorded.
+    Yes {
+        /// There may be something to claim now.
+        has_more: bool,
+        /// It was the last one of its job, which may have promised notifications.
+        ends_job: bool,
+    },
     /// Another host has taken the run over; this result counts for nothing.
     LeaseLost,
 }
@@ -66,13 +71,15 @@ impl Store {
                 let Some(job) = record(tx, lease, &end, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
-                let has_more = match end {
-                    StepEnd::Done { .. } => advance_job(&store, tx, job, now).await?,
+                match end {
+                    StepEnd::Done { .. } => advance_job(&store, tx, job, now).await,
                     StepEnd::Wait { wake_at, .. } | StepEnd::Abandoned { wake_at } => {
-                        wake_at <= now
+                        Ok(Accepted::Yes {
+                            has_more: wake_at <= now,
+                            ends_job: false,
+                        })
                     }
-                };
-                Ok(Accepted::Yes { has_more })
+                }
             })
         })
         .await
@@ -180,8 +187,12 @@ async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Res
         .transpose()
 }
 
-/// After the end of a task: where its phase is over, begins the next one or ends the job. `true`: there is more to claim.
-async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<bool> {
+/// After the end of a task: where its phase is over, begins the next one or ends the job.
+async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Accepted> {
+    let unchanged = Accepted::Yes {
+        has_more: false,
+        ends_job: false,
+    };
     let running = sqlx::query(
         "SELECT 1 AS one FROM task_runs WHERE job_id = $1 AND status = 'processing' LIMIT 1",
     )
@@ -189,10 +200,10 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
     .fetch_optional(&mut *tx)
     .await?;
     if running.is_some() {
-        return Ok(false);
+        return Ok(unchanged);
     }
     let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(false);
+        return Ok(unchanged);
     };
     let tasks = job.tasks();
     let rows =
@@ -226,7 +237,10 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         };
         insert_runs(tx, &job, &runs, now).await?;
     }
-    Ok(true)
+    Ok(Accepted::Yes {
+        has_more: true,
+        ends_job: next.is_empty(),
+    })
 }
 
 /// Runs to be added for one phase.
