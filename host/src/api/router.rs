@@ -19,6 +19,10 @@ pub fn router(state: ApiState) -> Router {
     } else {
         health_checks()
     };
+    // After the table: only routes that are there by then get the second one.
+    let served = served
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
     Router::new()
         .fallback_service(served.with_state(state.clone()))
@@ -84,6 +88,4 @@ fn health_checks() -> Router<ApiState> {
     Router::new()
         .route("/health/live", get(health::show_live))
         .route("/health/ready", get(health::show_ready))
-        .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
 }
