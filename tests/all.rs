@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod cli;
 mod domain;
 mod e2e;
 mod house;

@@ -1,5 +1,6 @@
 //! The harness: real peers on loopback, a database of its own for each test, guests that misbehave.
 
+pub mod author;
 pub mod client;
 pub mod database;
 pub mod guests;

@@ -8,12 +8,13 @@ use super::component::Loaded;
 use super::contract::v0_1::BadAnswer;
 use super::limits::{MOST_CALL_BYTES, Signals, cpu_budget};
 use super::output::cut;
-use super::services::StepError;
+use super::services::{StepError, StepServices};
 use super::state::CallState;
-use super::usage::Metered;
 use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -33,7 +34,7 @@ pub(super) fn store(engine: &Engine, plugin: &Loaded, state: CallState) -> Store
 /// Waits for the call within its time.
 pub(super) async fn bounded<T>(
     plugin: &Loaded,
-    signals: &Arc<Signals>,
+    signals: &Signals,
     wall: Duration,
     tail: impl FnOnce() -> String,
     call: impl Future<Output = wasmtime::Result<T>>,
@@ -41,7 +42,7 @@ pub(super) async fn bounded<T>(
     let ended = tokio::select! {
         biased;
         () = signals.ended() => None,
-        answered = tokio::time::timeout(wall, Metered::new(call, signals)) => Some(answered),
+        answered = tokio::time::timeout(wall, Metered { call: Box::pin(call), signals }) => Some(answered),
     };
     if let Some(reason) = signals.take_reason() {
         return Err(reason);
@@ -57,6 +58,42 @@ pub(super) async fn bounded<T>(
             ),
         )),
         None => Err(StepError::Abandoned("the call was ended".to_owned())),
+    }
+}
+
+/// Counts the time in which the call is at work: while it waits for the host, it is not polled.
+struct Metered<'a, F> {
+    call: Pin<Box<F>>,
+    signals: &'a Signals,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let begun = Instant::now();
+        let polled = self.call.as_mut().poll(context);
+        self.signals.add_computed(begun.elapsed());
+        polled
+    }
+}
+
+/// Tells what a step used when the call is over, however it ended.
+pub(super) struct TellUsage {
+    services: Arc<dyn StepServices>,
+    signals: Arc<Signals>,
+}
+
+impl TellUsage {
+    pub(super) fn of(services: Arc<dyn StepServices>, signals: Arc<Signals>) -> Self {
+        Self { services, signals }
+    }
+}
+
+impl Drop for TellUsage {
+    fn drop(&mut self) {
+        self.services.used(self.signals.usage());
+        self.services.held_memory(self.signals.memory_bytes());
     }
 }
 

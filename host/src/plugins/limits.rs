@@ -7,8 +7,8 @@ use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOS
 use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
-use super::usage::Meter;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::domain::plugin::Usage;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -47,7 +47,10 @@ pub(super) struct Signals {
     stopped: AtomicBool,
     reason: Mutex<Option<StepError>>,
     ended: Notify,
-    pub(super) meter: Meter,
+    computed_nanos: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
+    memory_bytes: AtomicU64,
 }
 
 impl Signals {
@@ -80,6 +83,42 @@ impl Signals {
 
     pub(super) async fn ended(&self) {
         self.ended.notified().await;
+    }
+
+    pub(super) fn add_computed(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.computed_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_sent(&self, bytes: usize) {
+        self.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Returns how many there were before.
+    pub(super) fn add_received(&self, bytes: usize) -> usize {
+        let before = self
+            .received_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        usize::try_from(before).unwrap_or(usize::MAX)
+    }
+
+    /// Memory never shrinks: what was added is the most that there was.
+    fn add_memory(&self, bytes: usize) {
+        self.memory_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The most memory that the call has had.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What the call has used so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            cpu_micros: self.computed_nanos.load(Ordering::Relaxed) / 1_000,
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn memory_is_refused(&self) -> bool {
@@ -117,7 +156,7 @@ impl ResourceLimiter for Limiter {
         match self.left_bytes.checked_sub(wanted) {
             Some(left) => {
                 self.left_bytes = left;
-                self.signals.meter.add_memory(wanted);
+                self.signals.add_memory(wanted);
                 Ok(true)
             }
             None => {

@@ -29,7 +29,6 @@ mod section;
 mod services;
 mod settings;
 mod state;
-mod usage;
 
 pub use anatomy::{Anatomy, NoComponent};
 pub use component::Plugin;
@@ -45,7 +44,6 @@ pub use services::{
     BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
 };
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
-pub use usage::Usage;
 
 use crate::clock::Clock;
 use crate::domain::event::Event;
@@ -205,16 +203,17 @@ impl Plugins {
             let Exports::Task(task) = &loaded.exports else {
                 return Err(call::wrong_kind(loaded, "task"));
             };
-            let meter = Arc::clone(&services);
+            let told = Arc::clone(&services);
             let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
             let answering = task.step(&mut store, &context, call, response_bytes);
             let tail = || output.error_tail();
-            let answer = call::bounded(loaded, &signals, wall, tail, answering).await;
-            meter.note_usage(signals.meter.usage());
-            answer?
+            // Also where nobody waits for the end of the call.
+            let _used = call::TellUsage::of(told, Arc::clone(&signals));
+            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            answer
                 .map_err(|broken| call::bad_answer(loaded, broken))?
                 .map_err(StepError::Failed)
         })

@@ -1,6 +1,6 @@
 //! What a call of a plugin needs from whoever makes it, and how it ends.
 
-use super::usage::Usage;
+use crate::domain::plugin::Usage;
 use crate::domain::step::{Checkpoint, Failure};
 use std::pin::Pin;
 
@@ -23,9 +23,14 @@ pub trait StepServices: Send + Sync {
     /// One line of the plugin's log.
     fn log(&self, level: LogLevel, line: &str);
 
-    /// What the step used, once it has ended, however it did. Called on the plugins' runtime.
-    fn note_usage(&self, usage: Usage) {
+    /// What the step has used, told once when it is over.
+    fn used(&self, usage: Usage) {
         let _ = usage;
+    }
+
+    /// The most memory that the step has had, told beside it.
+    fn held_memory(&self, bytes: u64) {
+        let _ = bytes;
     }
 }
 

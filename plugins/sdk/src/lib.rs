@@ -22,6 +22,7 @@
 //! | you write | trait | macro |
 //! | --- | --- | --- |
 //! | a task type | [`task::Task`] | [`export_task!`] |
+//! | the same as plain functions | see [`flow`] | [`task_fn!`], [`state_task!`] |
 //! | a way to deliver notifications | [`delivery::Delivery`] | [`export_delivery!`] |
 //!
 //! What a plugin may use of the world outside is one module each: [`log`] always, [`task::Checkpoint::save`] in tasks,

@@ -110,27 +110,72 @@ fn refusal(status: reqwest::StatusCode, answer: &Value) -> String {
     text
 }
 
-/// What the server answered, in the order in which it matters.
+/// What the server answered: what it is there now, and what it waits for.
 fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
-    for (key, title) in [
-        ("id", "id"),
-        ("version", "version"),
-        ("digest", "digest"),
-        ("status", "status"),
-        ("asks", "asks for"),
+    let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
+    for (title, value) in [
+        ("id", text("/id")),
+        ("version", text("/newestVersion")),
+        ("digest", text("/versions/0/digest")),
+        ("status", text("/versions/0/status").or(text("/status"))),
+        ("address", text("/uri")),
     ] {
-        match answer.get(key) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) => writeln!(out, "{title:<9} {text}")?,
-            Some(other) => writeln!(out, "{title:<9} {other}")?,
+        if let Some(value) = value {
+            writeln!(out, "{title:<9} {value}")?;
         }
     }
-    let waits = answer.get("status").and_then(Value::as_str) == Some("awaiting-grant");
-    if waits {
+    let newly_asked = answer.get("newlyAsked").filter(|asked| {
+        let lists = asked.as_object().into_iter().flat_map(|map| map.values());
+        lists
+            .filter_map(Value::as_array)
+            .any(|list| !list.is_empty())
+    });
+    if let Some(asked) = newly_asked {
+        writeln!(out, "asks for  {asked}")?;
+        let grant = text("/uri").unwrap_or_default();
         writeln!(
             out,
-            "It serves no task before the project has granted what it asks for."
+            "It serves no new task before the project has granted that: PUT {grant}/grant"
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_waits_for_a_grant_is_told_with_where_to_give_it() {
+        let answer = json!({
+            "id": "a", "newestVersion": "1.1.0", "status": "ready", "uri": "http://host/plugins/a",
+            "newlyAsked": {"capabilities": [], "hosts": ["https://api.example"]},
+            "versions": [{"digest": "d1", "status": "awaiting-grant"}],
+        });
+        let mut out = Vec::new();
+
+        print(&answer, &mut out).expect("written");
+
+        let said = String::from_utf8_lossy(&out);
+        assert!(said.contains("status    awaiting-grant"), "{said}");
+        assert!(said.contains("https://api.example"), "{said}");
+        assert!(said.contains("PUT http://host/plugins/a/grant"), "{said}");
+    }
+
+    #[test]
+    fn a_token_travels_over_tls_or_not_at_all() {
+        for (url, safe) in [
+            ("https://orchestrator.example.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost:8080/base", true),
+            ("http://orchestrator.example.com", false),
+            ("http://localhost.example.com", false),
+            ("ftp://localhost", false),
+        ] {
+            let url = url.parse().expect("an address");
+            assert_eq!(is_safe(&url), safe, "{url}");
+        }
+    }
 }

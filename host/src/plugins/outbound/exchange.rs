@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, request};
 use http_body_util::{BodyExt, Full};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -66,7 +65,6 @@ pub(in crate::plugins) struct Call {
     /// Set once something may have been sent.
     marked: OnceCell<()>,
     tokens: Mutex<Vec<String>>,
-    received_bytes: AtomicUsize,
 }
 
 impl Call {
@@ -88,7 +86,6 @@ impl Call {
             slots: Semaphore::new(limits.http_requests_at_once),
             marked: OnceCell::new(),
             tokens: Mutex::default(),
-            received_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -128,7 +125,7 @@ impl Call {
         if self.signals.is_stopped() {
             return Err(Error::HttpRequestDenied);
         }
-        self.signals.meter.add_sent(sent_bytes);
+        self.signals.add_sent(sent_bytes);
         match &self.outbound.rehearsal {
             Some(rehearsal) => self.rehearse(rehearsal, outgoing),
             None => self.exchange(outgoing, options).await,
@@ -304,7 +301,7 @@ impl Call {
             let limit = u64::try_from(self.limits.http_response_bytes).ok();
             return Err(Error::HttpResponseBodySize(limit));
         }
-        self.signals.meter.add_received(body.len());
+        self.signals.add_received(body.len());
         self.hide_tokens(Response::from_parts(head, ()), body.into(), is_head)
     }
 
@@ -326,9 +323,9 @@ impl Call {
             .await?
             .map_err(|error| failure::lost(&error))?
         {
-            let before = self.received_bytes.fetch_add(data.len(), Ordering::Relaxed);
-            self.signals.meter.add_received(data.len());
-            if body.len() + data.len() > limit || before + data.len() > self.limits.http_total_bytes
+            let before = self.signals.add_received(data.len());
+            if body.len() + data.len() > limit
+                || before.saturating_add(data.len()) > self.limits.http_total_bytes
             {
                 return Err(too_large());
             }

@@ -53,7 +53,8 @@ export function save(state) {
   try {
     checkpoints.save(pack(state));
   } catch (problem) {
-    throw new Failure("transient", "NOT_SAVED", `the state was not saved: ${problem.tag ?? problem}`);
+    const { tag } = problem?.payload ?? problem;
+    throw new Failure("transient", "NOT_SAVED", `the state was not saved: ${tag ?? problem}`);
   }
 }
 
@@ -69,8 +70,9 @@ export function send(method, url, { headers = {}, body = "", json, timeoutMs = n
   try {
     response = http.send({ method, url, headers: sent, body: bytes, timeoutMs });
   } catch (problem) {
-    if (problem?.tag === undefined) throw problem;
-    throw new HttpError(problem.tag, problem.val ?? "the answer is too large");
+    const { tag, val = "the answer is too large" } = problem?.payload ?? problem;
+    if (tag === undefined) throw problem;
+    throw new HttpError(tag, val);
   }
   const text = () => decode(response.body);
   return { ...response, text, json: () => parse("the answer", text()) };

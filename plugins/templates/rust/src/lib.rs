@@ -44,11 +44,21 @@ fn start(context: &Context) -> Result<Next<State>, Failure> {
         200..=299 => {
             let answer = body(&response)?;
             let Some(export) = answer["id"].as_str().map(str::to_owned) else {
-                return Err(failure("BAD_ANSWER", format!("the API gave no id: {answer}")));
+                return Err(failure(
+                    "BAD_ANSWER",
+                    format!("the API gave no id: {answer}"),
+                ));
             };
-            log::info(&format!("export {export} of {} is running", parameters.table));
+            log::info(&format!(
+                "export {export} of {} is running",
+                parameters.table
+            ));
             let message = format!("export {export} is running");
-            Ok(Next::wait(State::Running { export }, Duration::from_secs(10), message))
+            Ok(Next::wait(
+                State::Running { export },
+                Duration::from_secs(10),
+                message,
+            ))
         }
         429 | 503 => Ok(later("the API is busy")),
         status => Err(failure("REFUSED", format!("the API answered {status}"))),
@@ -62,7 +72,12 @@ fn resume(context: &Context, state: State) -> Result<Next<State>, Failure> {
     let answer = match Request::new("GET", &format!("{API}/{export}")).send() {
         Ok(response) if response.status() == 200 => body(&response)?,
         // Asking again does no harm.
-        Ok(response) => return Ok(again(export, &format!("the API answered {}", response.status()))),
+        Ok(response) => {
+            return Ok(again(
+                export,
+                &format!("the API answered {}", response.status()),
+            ));
+        }
         Err(error) => return Ok(again(export, &error.to_string())),
     };
     match answer["status"].as_str() {
@@ -94,7 +109,12 @@ fn again(export: String, why: &str) -> Next<State> {
 }
 
 fn body(response: &Response) -> Result<Value, Failure> {
-    let why = |error| failure("BAD_ANSWER", format!("the API's answer is no JSON: {error}"));
+    let why = |error| {
+        failure(
+            "BAD_ANSWER",
+            format!("the API's answer is no JSON: {error}"),
+        )
+    };
     response.json().map_err(why)
 }
 

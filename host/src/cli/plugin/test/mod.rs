@@ -165,8 +165,8 @@ fn print_step(step: &PlayedStep, out: &mut dyn Write) -> io::Result<()> {
         "  step {} {:<6} {:>8.2} ms CPU {:>6.1} MiB memory {:>6} B sent {:>6} B received",
         step.number,
         if step.is_resumed { "resume" } else { "start" },
-        usage.cpu.as_secs_f64() * 1e3,
-        usage.memory_bytes as f64 / f64::from(1 << 20),
+        usage.cpu_micros as f64 / 1e3,
+        step.memory_bytes as f64 / f64::from(1 << 20),
         usage.sent_bytes,
         usage.received_bytes,
     )?;

@@ -9,12 +9,13 @@ use super::script::{Exchange, Script};
 use crate::cli::plugin::compiled::CacheArgs;
 use crate::clock::Clock;
 use crate::domain::ids::{JobId, ProjectId, TaskRunId};
+use crate::domain::plugin::Usage;
 use crate::domain::step::{
     Checkpoint, LONGEST_DELAY, Restart, SHORTEST_DELAY, Step, StepCall, StepContext,
 };
 use crate::domain::time::Timestamp;
 use crate::plugins::{
-    BoxFuture, LogLevel, Plugin, Plugins, SaveError, StepError, StepServices, TokenRefusal, Usage,
+    BoxFuture, LogLevel, Plugin, Plugins, SaveError, StepError, StepServices, TokenRefusal,
 };
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,7 @@ pub(super) struct PlayedStep {
     pub(super) is_lost: bool,
     pub(super) is_in_doubt: bool,
     pub(super) usage: Usage,
+    pub(super) memory_bytes: u64,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) lines: Vec<String>,
     pub(super) waits: Option<(Duration, Option<String>)>,
@@ -108,6 +110,7 @@ impl Stage<'_> {
                 is_lost: false,
                 is_in_doubt: next.is_in_doubt,
                 usage: noted.usage,
+                memory_bytes: noted.memory_bytes,
                 exchanges: script.take_exchanges(),
                 lines: noted.lines,
                 waits: None,
@@ -279,6 +282,7 @@ struct Noted {
     saved: Option<Checkpoint>,
     is_sent: bool,
     usage: Usage,
+    memory_bytes: u64,
     lines: Vec<String>,
 }
 
@@ -320,7 +324,11 @@ impl StepServices for Notes {
         self.lock().lines.push(format!("{level}: {line}"));
     }
 
-    fn note_usage(&self, usage: Usage) {
+    fn used(&self, usage: Usage) {
         self.lock().usage = usage;
+    }
+
+    fn held_memory(&self, bytes: u64) {
+        self.lock().memory_bytes = bytes;
     }
 }
