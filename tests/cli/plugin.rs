@@ -123,7 +123,7 @@ fn inspect_shows_what_a_component_is_also_where_it_does_not_fit() {
     for wanted in [
         "\"contract\": \"0.9\"",
         &format!("size       {} bytes", other_line.len()),
-        "orchestrator:host/log@0.1.0",
+        "orchestrator:host/checkpoints@0.1.0",
         "exports    orchestrator:task/task@0.1.0",
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");
@@ -336,7 +336,7 @@ fn a_task_that_is_never_repeated_ends_in_doubt_after_a_crash() {
 
     assert!(
         said.ok()
-            .contains("host killed in step 0: repeated in doubt, ended IN_DOUBT")
+            .contains("host killed in step 0: not repeated, ended IN_DOUBT")
     );
 }
 

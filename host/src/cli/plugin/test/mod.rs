@@ -132,6 +132,7 @@ fn play_all(stage: &Stage<'_>, restart: Restart, out: &mut dyn Write) -> anyhow:
     for crash in std::iter::once(Crash::BetweenSteps).chain(crashes) {
         let played = stage.play(crash)?;
         let was_in_doubt = played.steps.iter().any(|step| step.is_in_doubt);
+        let was_given_up = played.steps.last().is_some_and(|step| step.is_lost);
         let gave_up = restart != Restart::Idempotent
             && played.end.code.as_deref() == Some("IN_DOUBT")
             && crash != Crash::BetweenSteps;
@@ -141,6 +142,9 @@ fn play_all(stage: &Stage<'_>, restart: Restart, out: &mut dyn Write) -> anyhow:
             faults(&played, expect)
         };
         let (place, then) = match crash {
+            Crash::InStep(number) if was_given_up => {
+                (format!("in step {number}"), "not repeated, ")
+            }
             Crash::InStep(number) if was_in_doubt => {
                 (format!("in step {number}"), "repeated in doubt, ")
             }
