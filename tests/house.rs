@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Which rooms of `host/src` a room may use. What a room has of its own is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "clock", "domain"]),
+    ("cli", &["app", "config", "plugins", "clock", "domain"]),
     (
         "app",
         &[
@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notifier",
             "store",
             "plugins",
+            "registry",
             "tokens",
             "lease",
             "wake",
@@ -30,21 +31,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "api",
-        &["store", "tokens", "plugins", "wake", "clock", "domain"],
+        &[
+            "store", "tokens", "registry", "plugins", "wake", "clock", "domain",
+        ],
     ),
     ("scheduler", &["store", "lease", "wake", "clock", "domain"]),
     (
         "runner",
         &[
-            "store", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
     (
         "notifier",
-        &["store", "plugins", "lease", "wake", "clock", "domain"],
+        &[
+            "store", "registry", "plugins", "lease", "wake", "clock", "domain",
+        ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
+    // Joins the two that do not know each other.
+    ("registry", &["store", "plugins", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),
     ("plugins", &["clock", "domain"]),

@@ -10,6 +10,7 @@ use orchestrator::domain::ids::JobId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::task::Task;
 use orchestrator::lease::HostLease;
+use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings};
 use orchestrator::store::TokenChoice;
 use orchestrator::tokens::{Keys, Tokens};
@@ -38,6 +39,7 @@ impl Running {
             store: test.store.clone(),
             tokens,
             plugins: plugins().clone(),
+            registry: Registry::new(test.store.clone(), plugins().clone()),
             lease: HostLease::take(test.store.clone(), clock.clone(), true)
                 .await
                 .unwrap(),

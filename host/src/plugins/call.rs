@@ -8,11 +8,13 @@ use super::component::Loaded;
 use super::contract::v0_1::BadAnswer;
 use super::limits::{MOST_CALL_BYTES, Signals, cpu_budget};
 use super::output::cut;
-use super::services::StepError;
+use super::services::{StepError, StepServices};
 use super::state::CallState;
 use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -40,7 +42,7 @@ pub(super) async fn bounded<T>(
     let ended = tokio::select! {
         biased;
         () = signals.ended() => None,
-        answered = tokio::time::timeout(wall, call) => Some(answered),
+        answered = tokio::time::timeout(wall, Metered { call: Box::pin(call), signals }) => Some(answered),
     };
     if let Some(reason) = signals.take_reason() {
         return Err(reason);
@@ -56,6 +58,41 @@ pub(super) async fn bounded<T>(
             ),
         )),
         None => Err(StepError::Abandoned("the call was ended".to_owned())),
+    }
+}
+
+/// Counts the time in which the call is at work: while it waits for the host, it is not polled.
+struct Metered<'a, F> {
+    call: Pin<Box<F>>,
+    signals: &'a Signals,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let begun = Instant::now();
+        let polled = self.call.as_mut().poll(context);
+        self.signals.add_computed(begun.elapsed());
+        polled
+    }
+}
+
+/// Tells what a step used when the call is over, however it ended.
+pub(super) struct TellUsage {
+    services: Arc<dyn StepServices>,
+    signals: Arc<Signals>,
+}
+
+impl TellUsage {
+    pub(super) fn of(services: Arc<dyn StepServices>, signals: Arc<Signals>) -> Self {
+        Self { services, signals }
+    }
+}
+
+impl Drop for TellUsage {
+    fn drop(&mut self) {
+        self.services.used(self.signals.usage());
     }
 }
 

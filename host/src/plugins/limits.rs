@@ -7,7 +7,8 @@ use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOS
 use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::domain::plugin::{GrantedLimits, Usage};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -38,6 +39,35 @@ pub(super) fn effective(limits: &StepLimits, manifest: &Manifest) -> StepLimits 
     }
 }
 
+/// The same, and no more than a project's grant allows.
+pub(super) fn granted(limits: &StepLimits, grant: &GrantedLimits) -> StepLimits {
+    let time = |granted: Option<u32>, own: Duration| {
+        granted.map_or(own, |seconds| own.min(Duration::from_secs(seconds.into())))
+    };
+    let size = |granted: Option<u32>, unit: usize, own: usize| {
+        let granted = granted.and_then(|size| usize::try_from(size).ok());
+        granted.map_or(own, |size| own.min(size.saturating_mul(unit)))
+    };
+    const KIB: usize = 1 << 10;
+    StepLimits {
+        cpu: time(grant.cpu_seconds, limits.cpu),
+        wall: time(grant.wall_seconds, limits.wall),
+        delivery_wall: time(grant.wall_seconds, limits.delivery_wall),
+        cancel_wall: time(grant.wall_seconds, limits.cancel_wall),
+        memory_bytes: size(grant.memory_mebibytes, 1 << 20, limits.memory_bytes),
+        log_bytes: size(grant.log_kibibytes, KIB, limits.log_bytes),
+        response_bytes: size(grant.response_kibibytes, KIB, limits.response_bytes),
+        http_request_bytes: size(grant.http_request_kibibytes, KIB, limits.http_request_bytes),
+        http_response_bytes: size(
+            grant.http_response_kibibytes,
+            KIB,
+            limits.http_response_bytes,
+        ),
+        http_total_bytes: limits.http_total_bytes,
+        http_requests_at_once: size(grant.http_requests_at_once, 1, limits.http_requests_at_once),
+    }
+}
+
 /// What happened to a call outside of the plugin's own code.
 #[derive(Default)]
 pub(super) struct Signals {
@@ -46,6 +76,9 @@ pub(super) struct Signals {
     stopped: AtomicBool,
     reason: Mutex<Option<StepError>>,
     ended: Notify,
+    computed_nanos: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
 }
 
 impl Signals {
@@ -78,6 +111,32 @@ impl Signals {
 
     pub(super) async fn ended(&self) {
         self.ended.notified().await;
+    }
+
+    pub(super) fn add_computed(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.computed_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_sent(&self, bytes: usize) {
+        self.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Returns how many there were before.
+    pub(super) fn add_received(&self, bytes: usize) -> usize {
+        let before = self
+            .received_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        usize::try_from(before).unwrap_or(usize::MAX)
+    }
+
+    /// What the call has used so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            cpu_micros: self.computed_nanos.load(Ordering::Relaxed) / 1_000,
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn memory_is_refused(&self) -> bool {

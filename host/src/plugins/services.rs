@@ -1,5 +1,6 @@
 //! What a call of a plugin needs from whoever makes it, and how it ends.
 
+use crate::domain::plugin::Usage;
 use crate::domain::step::{Checkpoint, Failure};
 use std::pin::Pin;
 
@@ -21,6 +22,9 @@ pub trait StepServices: Send + Sync {
 
     /// One line of the plugin's log.
     fn log(&self, level: LogLevel, line: &str);
+
+    /// What the step has used, told once when it is over.
+    fn used(&self, usage: Usage);
 }
 
 /// Why a request goes without its token, and so not at all. One sentence, no secret.

@@ -10,6 +10,7 @@
 
 mod alarms;
 mod claims;
+mod components;
 mod deliveries;
 mod dialect;
 mod hosts;
@@ -17,6 +18,7 @@ mod idempotency;
 mod jobs;
 mod locks;
 mod orchestrations;
+mod plugins;
 mod projects;
 mod revisions;
 mod rows;
@@ -28,10 +30,15 @@ mod tokens;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
+pub use components::NewComponent;
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
+pub use plugins::{
+    AddedVersion, DeletedPlugin, NewVersion, OPERATOR, Pinned, PluginUse, ServingPlugin,
+    StoredPlugin, StoredVersion,
+};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};

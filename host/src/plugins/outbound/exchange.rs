@@ -13,7 +13,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, request};
 use http_body_util::{BodyExt, Full};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -47,7 +46,10 @@ const HOST_OWNED: [HeaderName; 16] = [
 /// Which addresses one call may reach, and which of them get the run's token.
 pub(in crate::plugins) struct Grant {
     pub(in crate::plugins) plugin: String,
+    /// What its manifest asks for.
     pub(in crate::plugins) hosts: Arc<[HostPattern]>,
+    /// What its project grants of that; `None`: all.
+    pub(in crate::plugins) granted_hosts: Option<Arc<[HostPattern]>>,
     pub(in crate::plugins) task_origins: Vec<url::Origin>,
     pub(in crate::plugins) token_origins: Vec<url::Origin>,
 }
@@ -65,7 +67,6 @@ pub(in crate::plugins) struct Call {
     /// Set once something may have been sent.
     marked: OnceCell<()>,
     tokens: Mutex<Vec<String>>,
-    received_bytes: AtomicUsize,
 }
 
 impl Call {
@@ -87,7 +88,6 @@ impl Call {
             slots: Semaphore::new(limits.http_requests_at_once),
             marked: OnceCell::new(),
             tokens: Mutex::default(),
-            received_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -118,6 +118,7 @@ impl Call {
             *outgoing.method(),
             Method::POST | Method::PUT | Method::PATCH
         );
+        let sent_bytes = body.len();
         if wants_length || !body.is_empty() {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             *outgoing.body_mut() = Some(body.into());
@@ -126,6 +127,7 @@ impl Call {
         if self.signals.is_stopped() {
             return Err(Error::HttpRequestDenied);
         }
+        self.signals.add_sent(sent_bytes);
         self.exchange(outgoing, options).await
     }
 
@@ -151,6 +153,16 @@ impl Call {
         let is_granted = |pattern: &HostPattern| pattern.covers(&url, &self.grant.task_origins);
         if !self.grant.hosts.iter().any(is_granted) {
             return Err(self.refuse(&url, "the plugin's manifest does not ask for it"));
+        }
+        if let Some(granted) = &self.grant.granted_hosts
+            && !granted.iter().any(is_granted)
+        {
+            let hosts: Vec<String> = granted.iter().map(ToString::to_string).collect();
+            let hosts = match hosts.as_slice() {
+                [] => "no address at all".to_owned(),
+                hosts => format!("{} only", hosts.join(", ")),
+            };
+            return Err(self.refuse(&url, &format!("its project grants it {hosts}")));
         }
         if !self.outbound.lets_through(&url) {
             self.refuse(
@@ -287,8 +299,9 @@ impl Call {
             .await?
             .map_err(|error| failure::lost(&error))?
         {
-            let before = self.received_bytes.fetch_add(data.len(), Ordering::Relaxed);
-            if body.len() + data.len() > limit || before + data.len() > self.limits.http_total_bytes
+            let before = self.signals.add_received(data.len());
+            if body.len() + data.len() > limit
+                || before.saturating_add(data.len()) > self.limits.http_total_bytes
             {
                 return Err(too_large());
             }
