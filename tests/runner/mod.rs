@@ -1,5 +1,7 @@
 //! The runner on a clock that is moved by hand, with the plugins as shipped and a real component server.
 
+mod plugins;
+
 use crate::support::database::Database;
 use crate::support::process::{PATIENCE, until};
 use crate::support::steps::{demo, plugins};
