@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "registry",
             "tokens",
             "lease",
+            "relay",
             "wake",
             "config",
             "clock",
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
+    ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // Joins the two that do not know each other.
     ("registry", &["store", "plugins", "domain"]),

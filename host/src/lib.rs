@@ -12,6 +12,7 @@ pub mod lease;
 pub mod notifier;
 pub mod plugins;
 pub mod registry;
+pub mod relay;
 pub mod runner;
 pub mod scheduler;
 pub mod store;

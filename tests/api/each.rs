@@ -9,6 +9,7 @@ mod notifications;
 mod orchestrations;
 mod plugins;
 mod reach;
+mod roles;
 mod runs;
 mod tasks;
 mod tenancy;

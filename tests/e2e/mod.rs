@@ -5,6 +5,7 @@ mod crash;
 mod hosts;
 mod mail;
 mod plugins;
+mod roles;
 mod schedule;
 mod settings;
 

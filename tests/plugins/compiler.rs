@@ -73,22 +73,25 @@ async fn a_compilation_that_wants_too_much_memory_is_ended_and_says_so() {
     let plugins = with_compiler(
         dir.path(),
         CompilerSettings {
-            memory_bytes: 96 << 20,
+            memory_bytes: 48 << 20,
             ..compiler()
         },
     );
 
     let said = refusal(&plugins).await;
 
-    assert!(said.contains("96 MiB of memory"), "{said}");
+    assert!(said.contains("48 MiB of memory"), "{said}");
 }
 
 #[tokio::test]
 async fn a_compilation_that_takes_too_long_is_ended_and_says_so() {
     let dir = tempfile::tempdir().expect("directory");
-    let computes = script(dir.path(), "ulimit -t 1; while :; do :; done");
+    let computes = CompilerSettings {
+        time: Duration::from_secs(30),
+        ..script(dir.path(), "ulimit -t 1; while :; do :; done")
+    };
     let said = refusal(&with_compiler(dir.path(), computes)).await;
-    assert!(said.contains("more than 1 s of CPU time"), "{said}");
+    assert!(said.contains("more than 30 s of CPU time"), "{said}");
 
     let sleeps = script(dir.path(), "exec sleep 3600");
     let said = refusal(&with_compiler(dir.path(), sleeps)).await;

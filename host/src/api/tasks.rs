@@ -2,12 +2,13 @@
 
 use super::auth::Caller;
 use super::body::JsonArray;
+use super::orchestrations::save;
 use super::paths::IdText;
 use super::read::{TaskIds, check, read_tasks};
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
 use crate::domain::task::Task;
-use crate::store::{OrchestrationChange, Updated};
+use crate::store::OrchestrationChange;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,17 +37,8 @@ pub(super) async fn replace_tasks(
         tasks: Some(tasks),
         ..OrchestrationChange::default()
     };
-    match state
-        .store
-        .update_orchestration(caller.project, id, change, state.clock.now())
-        .await?
-    {
-        Updated::Done(orchestration) => {
-            state.scheduler.poke();
-            Ok((StatusCode::ACCEPTED, Json(&orchestration.revision.tasks)).into_response())
-        }
-        Updated::NotFound | Updated::NoSuchToken => Err(ApiError::NotFound),
-    }
+    let updated = save(&state, &caller, id, change).await?;
+    Ok((StatusCode::ACCEPTED, Json(&updated.revision.tasks)).into_response())
 }
 
 /// Whether tasks of a list at `path` fit what the plugins that run them want.

@@ -30,17 +30,16 @@ impl Runner {
         let usage = Arc::default();
         let end = self.step_end(&leased, &usage).await;
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends_task = matches!(end, StepEnd::Done { .. });
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
             let ended = self.store.end_step(leased.lease, end.clone(), used, now);
             match ended.await {
-                Ok(Accepted::Yes { has_more }) => {
+                Ok(Accepted::Yes { has_more, ends_job }) => {
                     if has_more {
                         self.pause.wake.poke();
                     }
-                    if ends_task {
+                    if ends_job {
                         self.notifier.poke();
                     }
                     return;

@@ -17,6 +17,7 @@ mod hosts;
 mod idempotency;
 mod jobs;
 mod locks;
+mod orchestration_tokens;
 mod orchestrations;
 mod plugins;
 mod projects;
@@ -27,6 +28,7 @@ mod settings;
 mod ticks;
 mod token_changes;
 mod tokens;
+mod wakes;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
@@ -34,7 +36,8 @@ pub use components::NewComponent;
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
-pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
+pub use orchestration_tokens::TokenChoice;
+pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use plugins::{
     AddedVersion, DeletedPlugin, NewVersion, OPERATOR, Pinned, PluginUse, ServingPlugin,
     StoredPlugin, StoredVersion,
@@ -44,6 +47,7 @@ pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
+pub use wakes::{WakeChannel, WakeListener};
 
 use dialect::Dialect;
 use sqlx::AnyPool;
