@@ -19,6 +19,7 @@ mod jobs;
 mod locks;
 mod orchestration_tokens;
 mod orchestrations;
+mod plugin_versions;
 mod plugins;
 mod projects;
 mod revisions;
@@ -38,9 +39,9 @@ pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_versions::{AddedVersion, NewVersion};
 pub use plugins::{
-    AddedVersion, DeletedPlugin, NewVersion, OPERATOR, Pinned, PluginUse, ServingPlugin,
-    StoredPlugin, StoredVersion,
+    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
 };
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
