@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notifier",
             "store",
             "plugins",
+            "registry",
             "tokens",
             "lease",
             "relay",
@@ -31,22 +32,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "api",
-        &["store", "tokens", "plugins", "wake", "clock", "domain"],
+        &[
+            "store", "tokens", "registry", "plugins", "wake", "clock", "domain",
+        ],
     ),
     ("scheduler", &["store", "lease", "wake", "clock", "domain"]),
     (
         "runner",
         &[
-            "store", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
     (
         "notifier",
-        &["store", "plugins", "lease", "wake", "clock", "domain"],
+        &[
+            "store", "registry", "plugins", "lease", "wake", "clock", "domain",
+        ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
+    // Joins the two that do not know each other.
+    ("registry", &["store", "plugins", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),
     ("plugins", &["clock", "domain"]),

@@ -6,10 +6,11 @@
 
 use orchestrator::clock::Clock;
 use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::step::{Checkpoint, StepCall, StepContext};
 use orchestrator::plugins::{
-    BoxFuture, LogLevel, OutboundSettings, Plugin, PluginSettings, Plugins, SaveError, StepLimits,
-    StepServices, TokenRefusal,
+    BoxFuture, CompilerSettings, LogLevel, OutboundSettings, Plugin, PluginSettings, Plugins,
+    SaveError, StepLimits, StepServices, TokenRefusal,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -219,6 +220,7 @@ fn settings(dir: &Path) -> PluginSettings {
         concurrent_steps: 16,
         limits: StepLimits::default(),
         outbound: OutboundSettings::default(),
+        compiler: CompilerSettings::default(),
         mail: None,
     }
 }
@@ -265,6 +267,8 @@ impl StepServices for Nothing {
         let refusal = TokenRefusal::Unusable("there is none".to_owned());
         Box::pin(std::future::ready(Err(refusal)))
     }
+
+    fn used(&self, _: Usage) {}
 
     fn log(&self, _: LogLevel, _: &str) {}
 }

@@ -7,10 +7,12 @@ use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
+use crate::domain::time::Timestamp;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
-use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
+use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins};
+use crate::registry::Registry;
 use crate::relay::Relay;
 use crate::runner::{Runner, RunnerSettings};
 use crate::scheduler::Scheduler;
@@ -50,7 +52,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let given = config.master_token.as_deref();
     let made = tokens.make_first_project(given, &config.data_dir).await?;
     let installation = installation_id(&store, &random).await?;
-    let plugins = plugins.await??;
+    let registry = Registry::new(store.clone(), plugins.await??);
+    let shared = share_plugins(&registry, &config, clock.now());
+    shared
+        .await
+        .context("the shared plugins cannot be loaded")?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
@@ -69,7 +75,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         random,
         store,
         tokens,
-        plugins,
+        registry,
         lease,
         installation,
         address,
@@ -141,7 +147,7 @@ struct Server {
     random: Random,
     store: Store,
     tokens: Tokens,
-    plugins: Plugins,
+    registry: Registry,
     lease: HostLease,
     installation: String,
     address: SocketAddr,
@@ -184,7 +190,8 @@ impl Server {
         Runner {
             store: self.store.clone(),
             tokens: self.tokens.clone(),
-            plugins: self.plugins.clone(),
+            plugins: self.registry.plugins().clone(),
+            registry: self.registry.clone(),
             lease: self.lease.clone(),
             // What it leaves for its own next pass is for this host, which has just got room for it.
             pause: self.pause(&wakes.runner.here_only()),
@@ -206,7 +213,8 @@ impl Server {
     fn deliverer(&self, wakes: &LoopWakes) -> Deliverer {
         Deliverer {
             store: self.store.clone(),
-            plugins: self.plugins.clone(),
+            plugins: self.registry.plugins().clone(),
+            registry: self.registry.clone(),
             lease: self.lease.clone(),
             pause: self.pause(&wakes.deliverer),
             base_url: self.base_url(),
@@ -226,6 +234,7 @@ impl Server {
         ApiState {
             store: self.store.clone(),
             tokens: self.tokens.clone(),
+            registry: self.registry.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: Arc::new(ApiSettings {
@@ -233,6 +242,7 @@ impl Server {
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
+                plugin_limit: self.config.plugin_limit_bytes,
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
@@ -262,12 +272,23 @@ fn open_plugins(
             extra_ca_pem: config.outbound_ca_pem.clone(),
             ..OutboundSettings::default()
         },
+        compiler: CompilerSettings::default(),
         mail: config.mail.clone(),
     };
     let clock = clock.clone();
     tokio::task::spawn_blocking(move || {
         Plugins::open(settings, clock).context("the plugins cannot be loaded")
     })
+}
+
+/// What this host brings for all: the plugins that are built in, and those of the operator's folder.
+async fn share_plugins(registry: &Registry, config: &Config, now: Timestamp) -> anyhow::Result<()> {
+    registry.keep_builtins(now).await?;
+    if let Some(folder) = &config.shared_plugins {
+        let plugins = registry.share_folder(folder, now).await?;
+        tracing::info!(plugins, folder = %folder.display(), "plugins are shared with all projects");
+    }
+    Ok(())
 }
 
 fn announce(server: &Server, made: Option<&str>) {

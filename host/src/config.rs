@@ -108,6 +108,12 @@ pub struct Settings {
     /// Largest body of an API request, in KiB, 1 to 65536 [default: 1024]
     #[arg(long, env = "ORCHESTRATOR_BODY_LIMIT_KIB", value_name = "N")]
     pub body_limit_kib: Option<u64>,
+    /// Largest component that a project may upload, in MiB, 1 to 256 [default: 32]
+    #[arg(long, env = "ORCHESTRATOR_PLUGIN_LIMIT_MIB", value_name = "N")]
+    pub plugin_limit_mib: Option<u64>,
+    /// Folder with plugins (*.wasm) that are shared with all projects [default: none]
+    #[arg(long, env = "ORCHESTRATOR_SHARED_PLUGINS", value_name = "DIR")]
+    pub shared_plugins: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -138,6 +144,8 @@ pub struct Config {
     pub project_workers: usize,
     pub step_limits: StepLimits,
     pub body_limit_bytes: usize,
+    pub plugin_limit_bytes: usize,
+    pub shared_plugins: Option<PathBuf>,
     pub log: String,
     pub master_key: Option<String>,
     pub master_token: Option<String>,
@@ -215,6 +223,8 @@ impl Settings {
             step_wall_seconds: self.step_wall_seconds.or(other.step_wall_seconds),
             step_memory_mib: self.step_memory_mib.or(other.step_memory_mib),
             body_limit_kib: self.body_limit_kib.or(other.body_limit_kib),
+            plugin_limit_mib: self.plugin_limit_mib.or(other.plugin_limit_mib),
+            shared_plugins: self.shared_plugins.or(other.shared_plugins),
             log: self.log.or(other.log),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),

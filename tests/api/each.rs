@@ -7,6 +7,7 @@ mod idempotency;
 mod jobs;
 mod notifications;
 mod orchestrations;
+mod plugins;
 mod reach;
 mod roles;
 mod runs;

@@ -22,6 +22,12 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::POST, "/run", r#"{"config": {}}"#),
     (Method::GET, "/jobs/{}", ""),
     (Method::DELETE, "/jobs/{}", ""),
+    (Method::GET, "/jobs/{}/usage", ""),
+    // Their ids are names: what another project's look like is in plugins.rs.
+    (Method::GET, "/plugins/{}", ""),
+    (Method::DELETE, "/plugins/{}", ""),
+    (Method::GET, "/plugins/{}/versions", ""),
+    (Method::PUT, "/plugins/{}/grant", "{}"),
     (Method::GET, "/v2/storage/tokens/{}", ""),
     (Method::PUT, "/v2/storage/tokens/{}", "{}"),
     (Method::DELETE, "/v2/storage/tokens/{}", ""),

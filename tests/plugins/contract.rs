@@ -26,8 +26,8 @@ fn refusal(component: &[u8]) -> String {
 
 #[test]
 fn the_shipped_plugins_are_there() {
-    let task = plugins().task_type(Some("any")).expect("built in");
-    let email = plugins().delivery("email").expect("built in");
+    let task = plugins().http_component();
+    let email = plugins().builtin("email").expect("built in");
 
     assert_eq!(
         (task.id(), task.manifest().kind),
@@ -39,7 +39,7 @@ fn the_shipped_plugins_are_there() {
     );
     assert!(task.is_resumable() && !email.is_resumable());
     assert!(plugins().plugin(task.digest()).is_some());
-    assert!(plugins().delivery("http-component").is_none());
+    assert!(plugins().is_builtin(task.digest()) && plugins().builtin("noop").is_none());
     assert!(plugins().plugin("0000").is_none());
 }
 
@@ -47,7 +47,7 @@ fn the_shipped_plugins_are_there() {
 fn a_component_without_a_valid_manifest_is_refused() {
     let noop = guest("noop");
 
-    assert!(refusal(b"\0asm\x01\0\0\0").contains("not a WebAssembly component"));
+    assert!(refusal(b"\0asm\x01\0\0\0").contains("a core WebAssembly module and not a component"));
     assert!(refusal(&with_manifest(noop, None)).contains("no section"));
     let other_line = with_manifest(noop, Some(&manifest(&json!({"contract": "0.2"}))));
     assert!(refusal(&other_line).contains("this server speaks 0.1"));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use orchestrator::domain::plugin::{Grant, GrantedLimits};
 use orchestrator::domain::step::{Checkpoint, Step, StepCall};
-use orchestrator::plugins::{LogLevel, PluginSettings, StepError, StepLimits};
+use orchestrator::plugins::{LogLevel, Plugin, PluginSettings, StepError, StepLimits};
 use serde_json::{Value, json};
 
 use crate::support::guests::guest;
@@ -345,4 +346,76 @@ async fn a_task_goes_on_from_what_it_answered() {
     }
 
     assert_eq!((waited, response(result)), (2, json!({"steps": 2})));
+}
+
+#[tokio::test]
+async fn open_resources_are_bounded() {
+    let parameters = json!({"url": "https://refused.example", "fanout": 1_001});
+
+    stops(
+        "calls-out",
+        parameters,
+        "RESOURCE_LIMIT",
+        &["open resources"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn headers_over_their_limit_do_not_leave() {
+    let parameters = json!({
+        "url": "https://refused.example", "headers": {"x-large": "x".repeat(70 << 10)},
+    });
+
+    stops(
+        "calls-out",
+        parameters,
+        "HEADER_LIMIT",
+        &["65536 bytes", "headers"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_lowers_limits_and_never_raises_them() {
+    let with = |limits| Grant {
+        limits,
+        ..Grant::default()
+    };
+    let plugin = plugins()
+        .add_component(guest("never-returns"))
+        .expect("valid");
+    let less = with(GrantedLimits {
+        memory_mebibytes: Some(2),
+        wall_seconds: Some(1),
+        ..GrantedLimits::default()
+    });
+    let more = with(GrantedLimits {
+        cpu_seconds: Some(3_600),
+        ..GrantedLimits::default()
+    });
+    let run = async |plugin: Plugin, parameters: Value| {
+        let recorder = Arc::new(Recorder::default());
+        let context = context(&parameters);
+        failure(
+            plugins()
+                .run_step(&plugin, context, StepCall::Start, recorder)
+                .await,
+        )
+    };
+
+    let raised = run(plugin.with_grant(&more), json!({})).await;
+    assert!(raised.message.contains("300ms"), "{}", raised.message);
+    let late = run(plugin.with_grant(&less), json!({"sleep": true})).await;
+    assert_eq!(late.code, "TIME_LIMIT");
+    assert!(late.message.contains("after 1s"), "{}", late.message);
+    let hungry = plugins()
+        .add_component(guest("eats-memory"))
+        .expect("valid");
+    let hungry = run(hungry.with_grant(&less), json!({})).await;
+    assert!(
+        hungry.message.contains("2097152 bytes"),
+        "{}",
+        hungry.message
+    );
 }

@@ -64,7 +64,7 @@ fn open_with(sink: &SmtpSink) -> Plugins {
 }
 
 async fn deliver(plugins: &Plugins, event: Event) -> Result<Option<String>, StepError> {
-    let email = plugins.delivery("email").expect("built in");
+    let email = plugins.builtin("email").expect("built in");
     plugins.deliver(&email, event, thread()).await
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod checkpoints;
+mod compiler;
 mod contract;
 mod limits;
 mod mail;

@@ -195,7 +195,7 @@ async fn nothing_leaves_where_the_runner_cannot_note_it() {
 #[tokio::test]
 async fn the_shipped_task_type_starts_a_component_and_waits_for_its_job() {
     let demo = demo().await;
-    let plugin = plugins().task_type(None).expect("built in");
+    let plugin = plugins().http_component();
     let task = StepContext {
         component_url: Some(url(&demo, "/async/run")),
         ..context(&json!({"polls": 0}))

@@ -1,5 +1,7 @@
 //! The runner on a clock that is moved by hand, with the plugins as shipped and a real component server.
 
+mod plugins;
+
 use crate::support::database::Database;
 use crate::support::process::{PATIENCE, until};
 use crate::support::steps::{demo, plugins};
@@ -10,6 +12,7 @@ use orchestrator::domain::ids::JobId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::task::Task;
 use orchestrator::lease::HostLease;
+use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings};
 use orchestrator::store::TokenChoice;
 use orchestrator::tokens::{Keys, Tokens};
@@ -38,6 +41,7 @@ impl Running {
             store: test.store.clone(),
             tokens,
             plugins: plugins().clone(),
+            registry: Registry::new(test.store.clone(), plugins().clone()),
             lease: HostLease::take(test.store.clone(), clock.clone(), true)
                 .await
                 .unwrap(),

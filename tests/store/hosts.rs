@@ -6,6 +6,7 @@ use crate::support::store::{
 use orchestrator::clock::Clock;
 use orchestrator::domain::ids::{HostId, JobId, OrchestrationId};
 use orchestrator::domain::job::Status;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::scheduler::Scheduler;
 use orchestrator::store::{
     Accepted, Cancelled, Capacity, CreatedJob, LeasedStep, OrchestrationChange, StepEnd, Store,
@@ -52,7 +53,10 @@ impl Host {
     }
 
     async fn end(&self, step: &LeasedStep) -> Accepted {
-        let ended = self.store.end_step(step.lease, success(), NOON).await;
+        let ended = self
+            .store
+            .end_step(step.lease, success(), Usage::default(), NOON)
+            .await;
         ended.unwrap()
     }
 }
@@ -245,7 +249,7 @@ async fn a_step_that_was_claimed_without_knowing_is_given_back() {
     assert_eq!(again[0].task.target(), "unknown");
     assert_eq!(
         host.store
-            .end_step(steps[1].lease, success(), NOON)
+            .end_step(steps[1].lease, success(), Usage::default(), NOON)
             .await
             .unwrap(),
         Accepted::LeaseLost
@@ -332,7 +336,10 @@ async fn text_with_a_nul_character_is_kept_without_it() {
         message: Some("c\0d".into()),
     };
 
-    let ended = host.store.end_step(steps[0].lease, end, NOON).await;
+    let ended = host
+        .store
+        .end_step(steps[0].lease, end, Usage::default(), NOON)
+        .await;
 
     assert!(matches!(ended, Ok(Accepted::Yes { .. })), "{ended:?}");
     let job = test.store.read_job(test.project, job.id).await;

@@ -3,6 +3,7 @@
 use crate::support::store::{NOON, TestStore, in_phase, new_job, seconds_after, task};
 use orchestrator::domain::ids::HostId;
 use orchestrator::domain::job::{Initiator, Status};
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::task::Task;
 use orchestrator::store::{Accepted, Cancelled, Capacity, CreatedJob, LeasedStep, NewJob, StepEnd};
 use std::collections::HashMap;
@@ -17,7 +18,10 @@ fn end(status: Status) -> StepEnd {
 }
 
 async fn finish(test: &TestStore, step: &LeasedStep, status: Status) {
-    let accepted = test.store.end_step(step.lease, end(status), NOON).await;
+    let accepted = test
+        .store
+        .end_step(step.lease, end(status), Usage::default(), NOON)
+        .await;
     assert!(matches!(accepted, Ok(Accepted::Yes { .. })), "{accepted:?}");
 }
 

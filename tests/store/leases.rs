@@ -2,6 +2,7 @@
 
 use crate::support::store::{NOON, TestStore, seconds_after, task};
 use orchestrator::domain::job::Status;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::store::{Accepted, StepEnd};
 
 fn success() -> StepEnd {
@@ -32,7 +33,10 @@ async fn a_waiting_task_is_a_row_that_goes_on_when_its_time_has_come() {
     let of = test.orchestration(vec![task("a")]).await;
     test.job(of.id, NOON).await;
     let steps = test.claim(host, NOON).await;
-    let accepted = test.store.end_step(steps[0].lease, wait(30), NOON).await;
+    let accepted = test
+        .store
+        .end_step(steps[0].lease, wait(30), Usage::default(), NOON)
+        .await;
     assert_eq!(
         accepted.unwrap(),
         Accepted::Yes {
@@ -95,7 +99,7 @@ async fn the_work_of_a_host_that_fell_silent_is_given_back_and_its_late_result_r
     assert_eq!((after[0].attempt, after[0].is_sent), (2, true));
     let late = test
         .store
-        .end_step(before[0].lease, success(), NOON)
+        .end_step(before[0].lease, success(), Usage::default(), NOON)
         .await
         .unwrap();
     assert_eq!(late, Accepted::LeaseLost);
@@ -114,7 +118,7 @@ async fn the_work_of_a_host_that_fell_silent_is_given_back_and_its_late_result_r
             .unwrap()
     );
     test.store
-        .end_step(after[0].lease, success(), NOON)
+        .end_step(after[0].lease, success(), Usage::default(), NOON)
         .await
         .unwrap();
     let job = test
@@ -171,7 +175,7 @@ async fn an_abandoned_step_is_the_same_step_once_more() {
     let wake_at = seconds_after(NOON, 2);
     let abandoned = StepEnd::Abandoned { wake_at };
     test.store
-        .end_step(steps[0].lease, abandoned, NOON)
+        .end_step(steps[0].lease, abandoned, Usage::default(), NOON)
         .await
         .unwrap();
     let again = test.claim(host, wake_at).await;

@@ -7,6 +7,7 @@ use orchestrator::domain::delivery::DeliveryStatus;
 use orchestrator::domain::ids::HostId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::orchestration::Orchestration;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::store::{AttemptEnd, CreatedJob, NewJob, StepEnd};
 use serde_json::json;
@@ -38,7 +39,7 @@ async fn run(
     };
     let ended = seconds_after(start, seconds);
     test.store
-        .end_step(steps[0].lease, end, ended)
+        .end_step(steps[0].lease, end, Usage::default(), ended)
         .await
         .unwrap();
     steps[0].job.clone()

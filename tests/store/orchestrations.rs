@@ -3,6 +3,7 @@
 use crate::support::store::{NOON, TestStore, new_orchestration, task, token};
 use orchestrator::domain::ids::TokenId;
 use orchestrator::domain::job::Status;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::store::{OrchestrationChange, StepEnd, TokenChoice, Updated};
 
 #[tokio::test]
@@ -113,7 +114,7 @@ async fn a_made_token_lives_until_the_last_job_that_uses_it_has_ended() {
         message: None,
     };
     test.store
-        .end_step(steps[0].lease, end, NOON)
+        .end_step(steps[0].lease, end, Usage::default(), NOON)
         .await
         .unwrap();
 

@@ -4,14 +4,17 @@
 
 use super::client::Client;
 use super::database::Database;
+use super::steps::plugins;
 use futures_util::FutureExt;
 use orchestrator::api::{ApiSettings, ApiState, router, serve};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::role::Roles;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
+use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, Tokens};
 use orchestrator::wake::Wake;
@@ -67,6 +70,7 @@ impl Server {
         let scheduler = Wake::default();
         let state = ApiState {
             store: store.clone(),
+            registry: Registry::new(store.clone(), plugins().clone()),
             tokens: tokens.clone(),
             clock: clock.clone(),
             random: Random::seeded(2),
@@ -216,7 +220,7 @@ impl Server {
             message: message.map(str::to_owned),
         };
         self.store
-            .end_step(step.lease, end, self.clock.now())
+            .end_step(step.lease, end, Usage::default(), self.clock.now())
             .await
             .expect("ended");
     }
@@ -243,6 +247,7 @@ pub fn default_settings() -> ApiSettings {
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1 << 20,
+        plugin_limit: 4 << 20,
     }
 }
 

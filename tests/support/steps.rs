@@ -7,11 +7,12 @@ use std::time::Duration;
 use demo_components::{Certificates, DemoServer, Options};
 use orchestrator::clock::Clock;
 use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::step::{Checkpoint, Failure, Step, StepCall, StepContext};
 use orchestrator::domain::time::Timestamp;
 use orchestrator::plugins::{
-    BoxFuture, LogLevel, OutboundSettings, PluginSettings, Plugins, SaveError, StepError,
-    StepLimits, StepServices, TokenRefusal,
+    BoxFuture, CompilerSettings, LogLevel, OutboundSettings, PluginSettings, Plugins, SaveError,
+    StepError, StepLimits, StepServices, TokenRefusal,
 };
 use serde_json::Value;
 
@@ -67,7 +68,16 @@ pub fn settings() -> PluginSettings {
             extra_ca_pem: Some(certificates().ca_pem().as_bytes().to_vec()),
             connect_timeout: Duration::from_secs(5),
         },
+        compiler: compiler(),
         mail: None,
+    }
+}
+
+/// Whoever runs the tests is not the server: it has a binary of its own.
+pub fn compiler() -> CompilerSettings {
+    CompilerSettings {
+        executable: Some(env!("CARGO_BIN_EXE_server-under-test").into()),
+        ..CompilerSettings::default()
     }
 }
 
@@ -168,6 +178,7 @@ pub struct Noted {
     pub saved: Vec<Checkpoint>,
     pub marks: usize,
     pub tokens: usize,
+    pub used: Vec<Usage>,
     pub lines: Vec<(LogLevel, String)>,
 }
 
@@ -202,6 +213,10 @@ impl StepServices for Recorder {
     fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>> {
         self.noted().tokens += 1;
         Box::pin(async { self.token.clone() })
+    }
+
+    fn used(&self, usage: Usage) {
+        self.noted().used.push(usage);
     }
 
     fn log(&self, level: LogLevel, line: &str) {

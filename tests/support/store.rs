@@ -1,7 +1,7 @@
 //! A store of its own for each test, on either database, and short ways to fill it.
 
 use super::database::Database;
-use orchestrator::domain::ids::{OrchestrationId, ProjectId};
+use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId};
 use orchestrator::domain::job::{Initiator, Job};
 use orchestrator::domain::notification::Notification;
 use orchestrator::domain::orchestration::Orchestration;
@@ -13,6 +13,7 @@ use orchestrator::store::{
     TokenSecret,
 };
 use serde_json::{Map, Value, json};
+use sqlx::{Connection, Row};
 use std::collections::HashMap;
 use tempfile::TempDir;
 
@@ -52,6 +53,15 @@ impl TestStore {
     /// Another host on the same database.
     pub async fn another_host(&self) -> Store {
         Store::open(&self.url).await.unwrap()
+    }
+
+    /// How many of a job's tasks wait for their time.
+    pub async fn count_waiting_runs(&self, job: JobId) -> i64 {
+        let mut connection = sqlx::AnyConnection::connect(&self.url).await.unwrap();
+        let sql =
+            "SELECT COUNT(*) FROM task_runs WHERE job_id = $1 AND wake_at IS NOT NULL AND step > 0";
+        let row = sqlx::query(sql).bind(job.0).fetch_one(&mut connection);
+        row.await.unwrap().get(0)
     }
 
     /// A folder of its own; an embedded database is in it.

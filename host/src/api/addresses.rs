@@ -8,6 +8,7 @@ use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use std::convert::Infallible;
+use url::Url;
 
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_HOST: &str = "x-forwarded-host";
@@ -25,6 +26,26 @@ impl Base {
 
     pub(super) fn job(&self, id: JobId) -> String {
         format!("{}/jobs/{id}", self.0)
+    }
+
+    pub(super) fn plugin(&self, id: &str) -> String {
+        self.below("plugins", id)
+    }
+
+    pub(super) fn component(&self, name: &str) -> String {
+        self.below("components", name)
+    }
+
+    /// Names may hold what an address may not.
+    fn below(&self, collection: &str, name: &str) -> String {
+        let address = format!("{}/{collection}", self.0);
+        let Ok(mut url) = Url::parse(&address) else {
+            return address;
+        };
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(name);
+        }
+        url.into()
     }
 
     pub(super) fn token(&self, id: TokenId) -> String {
@@ -105,6 +126,7 @@ mod tests {
             public_url: public_url.map(str::to_owned),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
             body_limit: 0,
+            plugin_limit: 0,
         };
         let map = headers
             .iter()

@@ -56,6 +56,18 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may decide for all orchestrations of the project; `what` reads on from "may not".
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`]: it manages no tokens.
+    pub(super) fn check_manages(&self, what: &'static str) -> Result<(), ApiError> {
+        if self.token.rights.manages_tokens() {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden(what))
+        }
+    }
+
     /// Whether the caller may let an orchestration run with that token.
     ///
     /// # Errors

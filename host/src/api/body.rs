@@ -19,6 +19,8 @@ use std::time::Duration;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The `Content-Type` of forms. A bare `curl -d` declares it for JSON too.
 const FORM: &str = "application/x-www-form-urlencoded";
+/// What components are declared as.
+const COMPONENT_TYPES: [&str; 4] = ["", "application/wasm", "application/octet-stream", FORM];
 /// How much of a body over the limit is still read, in multiples of the limit.
 const MOST_DISCARDED: usize = 8;
 
@@ -112,6 +114,26 @@ async fn read_body(request: Request, limit: usize) -> Result<Option<Vec<u8>>, Ap
     }
     check_is_json(&parts.headers)?;
     Ok(Some(bytes))
+}
+
+/// A component: bytes that are declared as such, or not at all. `curl --data-binary` declares a form.
+pub(super) async fn read_component(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > limit as u64 && parts.headers.contains_key(EXPECT) {
+        return Err(ApiError::BodyTooLarge { limit });
+    }
+    let is_component = match parts.headers.get(CONTENT_TYPE) {
+        None => true,
+        Some(_) => declared_type(&parts.headers)
+            .is_some_and(|essence| COMPONENT_TYPES.contains(&essence.as_str())),
+    };
+    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit));
+    let bytes = bytes.await.map_err(|_| ApiError::BodyTimeout)??;
+    if is_component {
+        Ok(bytes)
+    } else {
+        Err(ApiError::NotComponent)
+    }
 }
 
 async fn read_bytes(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {

@@ -8,7 +8,9 @@ use super::ApiState;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
-use crate::store::{StoreError, TokenUse};
+use crate::plugins::{ManifestError, PluginError};
+use crate::registry::RegistryError;
+use crate::store::{PluginUse, StoreError, TokenUse};
 use crate::tokens::TokenError;
 use axum::Json;
 use axum::body::Body;
@@ -65,6 +67,18 @@ pub enum ApiError {
     TokenInUse(TokenUse),
     #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
     MasterToken,
+    #[error("The body must be a WebAssembly component, declared as application/wasm or not at all")]
+    NotComponent,
+    /// What is wrong with a component; never empty.
+    #[error("The plugin cannot be used: {}", first(.0))]
+    PluginInvalid(Vec<Fault>),
+    /// Something else stands in the way of a plugin or component.
+    #[error("{message}")]
+    PluginConflict { code: &'static str, message: String },
+    #[error("The plugin is used by {}: nothing may use it when it is deleted", plugin_users(.0))]
+    PluginInUse(PluginUse),
+    #[error("a plugin failed")]
+    Plugin(#[source] PluginError),
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("the tokens failed")]
@@ -81,12 +95,28 @@ fn summary(faults: &[Fault]) -> String {
     }
 }
 
+fn first(faults: &[Fault]) -> &str {
+    faults.first().map_or("", |fault| fault.message.as_str())
+}
+
 /// `orchestration 1, orchestration 2 and job 7`
 fn users(users: &TokenUse) -> String {
     let orchestrations = users.orchestrations.iter();
     let orchestrations = orchestrations.map(|id| format!("orchestration {id}"));
     let jobs = users.jobs.iter().map(|id| format!("job {id}"));
-    let mut names: Vec<String> = orchestrations.chain(jobs).collect();
+    listed(orchestrations.chain(jobs).collect())
+}
+
+fn plugin_users(users: &PluginUse) -> String {
+    let components = users.components.iter();
+    let components = components.map(|name| format!("component {name}"));
+    let orchestrations = users.orchestrations.iter();
+    let orchestrations = orchestrations.map(|id| format!("orchestration {id}"));
+    let jobs = users.jobs.iter().map(|id| format!("job {id}"));
+    listed(components.chain(orchestrations).chain(jobs).collect())
+}
+
+fn listed(mut names: Vec<String>) -> String {
     match names.pop() {
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} and {last}", names.join(", ")),
@@ -124,11 +154,15 @@ impl ApiError {
             Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
+            Self::NotComponent => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::PluginInvalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "PLUGIN_INVALID"),
+            Self::PluginConflict { code, .. } => (StatusCode::CONFLICT, code),
+            Self::PluginInUse(_) => (StatusCode::CONFLICT, "PLUGIN_IN_USE"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
             }
-            Self::Store(_) | Self::Token(_) | Self::Panicked(_) => {
+            Self::Store(_) | Self::Token(_) | Self::Plugin(_) | Self::Panicked(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR")
             }
         }
@@ -149,7 +183,7 @@ impl ApiError {
     }
 
     fn faults(&self) -> &[Fault] {
-        if let Self::Invalid(faults) = self {
+        if let Self::Invalid(faults) | Self::PluginInvalid(faults) = self {
             faults
         } else {
             &[]
@@ -174,6 +208,35 @@ impl ApiError {
             cause = error.source();
         }
         text
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Store(error) => Self::Store(error),
+            RegistryError::Plugin(error) => match place_in_component(&error) {
+                Some(path) => Self::PluginInvalid(vec![Fault {
+                    path,
+                    message: error.to_string(),
+                }]),
+                None => Self::Plugin(error),
+            },
+        }
+    }
+}
+
+/// Where in a component its fault is; `None`: the server is at fault.
+fn place_in_component(error: &PluginError) -> Option<String> {
+    match error {
+        PluginError::Manifest(ManifestError::Section(_)) => Some(String::new()),
+        PluginError::Manifest(error) if error.key().is_empty() => Some("manifest".to_owned()),
+        PluginError::Manifest(error) => Some(format!("manifest.{}", error.key())),
+        PluginError::Contract { .. } | PluginError::NeedsAsync { .. } => {
+            Some("contract".to_owned())
+        }
+        PluginError::Compile { .. } | PluginError::CompileLimit { .. } => Some("code".to_owned()),
+        _ => None,
     }
 }
 

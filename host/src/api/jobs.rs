@@ -6,7 +6,7 @@ use super::body::JsonObject;
 use super::paths::IdText;
 use super::read::{PageQuery, check, read_run};
 use super::runs::{RunCall, RunRequest, make_job};
-use super::shapes::{print_job, print_jobs};
+use super::shapes::{print_job, print_jobs, print_usage};
 use super::{ApiError, ApiState};
 use crate::domain::ids::{JobId, OrchestrationId};
 use crate::store::Cancelled;
@@ -53,6 +53,16 @@ pub(super) async fn read_job(
     let id = id.read(JobId::from_text)?;
     let job = state.store.read_job(caller.project, id).await?;
     Ok(print_job(&job.ok_or(ApiError::NotFound)?, &base))
+}
+
+pub(super) async fn read_usage(
+    State(state): State<ApiState>,
+    caller: Caller,
+    id: IdText,
+) -> Result<Response, ApiError> {
+    let id = id.read(JobId::from_text)?;
+    let job = state.store.read_job(caller.project, id).await?;
+    Ok(print_usage(&job.ok_or(ApiError::NotFound)?))
 }
 
 pub(super) async fn cancel_job(

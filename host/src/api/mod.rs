@@ -1,4 +1,4 @@
-//! The REST API: every call of the blueprint, `/run`, `/trigger` and the tokens.
+//! The REST API: every call of the blueprint, `/run`, `/trigger`, the tokens and the plugins.
 //!
 //! A request is three hops: the URL table ([`router`]), a handler (one file per collection), the store. Handlers read
 //! the request (`read/`), make one store call and print its answer (`shapes`); no rule of the product and no SQL lives
@@ -12,6 +12,7 @@
 mod addresses;
 mod auth;
 mod body;
+mod components;
 mod cors;
 mod error;
 mod forms;
@@ -20,6 +21,7 @@ mod jobs;
 mod notifications;
 mod orchestrations;
 mod paths;
+mod plugins;
 mod read;
 mod router;
 mod runs;
@@ -34,6 +36,7 @@ pub use serve::serve;
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
+use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::Tokens;
 use crate::wake::Wake;
@@ -45,6 +48,7 @@ use std::sync::Arc;
 pub struct ApiState {
     pub store: Store,
     pub tokens: Tokens,
+    pub registry: Registry,
     pub clock: Clock,
     /// Draws the `exceptionId` of errors.
     pub random: Random,
@@ -67,4 +71,6 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// Largest component that is taken, in bytes.
+    pub plugin_limit: usize,
 }

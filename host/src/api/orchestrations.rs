@@ -6,6 +6,7 @@ use super::body::JsonObject;
 use super::paths::IdText;
 use super::read::{self, check};
 use super::shapes::{print_orchestration, print_orchestrations};
+use super::tasks::check_parameters;
 use super::{ApiError, ApiState};
 use crate::domain::ids::{OrchestrationId, TokenId};
 use crate::domain::orchestration::Orchestration;
@@ -44,6 +45,7 @@ pub(super) async fn create_orchestration(
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
     let body = check(|faults| read::read_create(&body, faults))?;
+    check_parameters(&state, &caller, &body.tasks, "tasks").await?;
     let token = match body.token_id {
         Some(id) => {
             caller.check_may_assign(id)?;
@@ -78,6 +80,8 @@ pub(super) async fn update_orchestration(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let change = check(|faults| read::read_update(&body, faults))?;
+    let tasks = change.tasks.as_deref().unwrap_or_default();
+    check_parameters(&state, &caller, tasks, "tasks").await?;
     if let Some(token) = change.token_id {
         caller.check_may_assign(token)?;
     }

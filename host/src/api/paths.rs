@@ -77,7 +77,7 @@ fn join_segments(path: &str) -> String {
     }
 }
 
-/// The `{id}` of a path as text. What is no text at all is the id of nothing.
+/// The `{id}` or `{name}` of a path as text. What is no text at all is the id of nothing.
 pub(super) struct IdText(String);
 
 impl IdText {
@@ -87,6 +87,15 @@ impl IdText {
     /// [`ApiError::NotFound`] where it is not an id.
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<T, ApiError> {
         read(&self.0).ok_or(ApiError::NotFound)
+    }
+
+    /// A name rather than a number.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
     }
 }
 

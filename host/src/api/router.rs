@@ -4,13 +4,13 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, error, health, jobs, notifications, orchestrations, paths, runs,
-    tasks, tokens,
+    ApiError, ApiState, components, cors, error, health, jobs, notifications, orchestrations,
+    paths, plugins, runs, tasks, tokens,
 };
 use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -65,7 +65,25 @@ fn table() -> Router<ApiState> {
             post(runs::trigger_orchestration),
         )
         .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
+        .route("/jobs/{id}/usage", get(jobs::read_usage))
         .route("/run", post(runs::run_orchestration))
+        .route(
+            "/plugins",
+            get(plugins::list_plugins).post(plugins::upload_plugin),
+        )
+        .route(
+            "/plugins/{id}",
+            get(plugins::read_plugin).delete(plugins::delete_plugin),
+        )
+        .route("/plugins/{id}/versions", get(plugins::list_versions))
+        .route("/plugins/{id}/grant", put(plugins::grant_plugin))
+        .route("/components", get(components::list_components))
+        .route(
+            "/components/{name}",
+            get(components::read_component)
+                .put(components::save_component)
+                .delete(components::delete_component),
+        )
         .route("/v2/storage/tokens/verify", get(tokens::verify_token))
         .route(
             "/v2/storage/tokens",

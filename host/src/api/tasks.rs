@@ -7,6 +7,7 @@ use super::paths::IdText;
 use super::read::{TaskIds, check, read_tasks};
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
+use crate::domain::task::Task;
 use crate::store::OrchestrationChange;
 use axum::Json;
 use axum::extract::State;
@@ -31,10 +32,30 @@ pub(super) async fn replace_tasks(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let tasks = check(|faults| read_tasks(&body, "", TaskIds::Kept, faults))?;
+    check_parameters(&state, &caller, &tasks, "").await?;
     let change = OrchestrationChange {
         tasks: Some(tasks),
         ..OrchestrationChange::default()
     };
     let updated = save(&state, &caller, id, change).await?;
     Ok((StatusCode::ACCEPTED, Json(&updated.revision.tasks)).into_response())
+}
+
+/// Whether tasks of a list at `path` fit what the plugins that run them want.
+///
+/// # Errors
+/// [`ApiError::Invalid`] with every fault.
+pub(super) async fn check_parameters(
+    state: &ApiState,
+    caller: &Caller,
+    tasks: &[Task],
+    path: &str,
+) -> Result<(), ApiError> {
+    let faults = state.registry.check_tasks(caller.project, tasks, path);
+    let faults = faults.await?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(faults))
+    }
 }

@@ -1,11 +1,13 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
+mod compile;
 pub mod cron;
 pub mod plugin;
 pub mod serve;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::plugins::COMPILE_COMMAND;
 use clap::Parser;
 use std::io;
 use std::process::ExitCode;
@@ -36,6 +38,9 @@ enum Command {
     Cron(cron::CronArgs),
     /// Write, build, check, test and publish plugins
     Plugin(plugin::PluginArgs),
+    /// Compile a component from standard input to standard output, as the server asks of itself
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompilePlugin(compile::CompileArgs),
 }
 
 /// Does what the process's arguments ask for.
@@ -45,6 +50,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
+        Some(Command::CompilePlugin(args)) => compile::run(&args),
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(

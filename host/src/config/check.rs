@@ -83,11 +83,26 @@ impl Settings {
             body_limit_bytes: size(
                 within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024),
             ) << 10,
+            plugin_limit_bytes: size(
+                within("plugin-limit-mib", self.plugin_limit_mib, 1..=256)?.unwrap_or(32),
+            ) << 20,
+            shared_plugins: self.shared_plugins.map(folder).transpose()?,
             log: log(self.log.as_deref())?,
             master_key: master_key(self.master_key)?,
             master_token: master_token(self.master_token)?,
             data_dir,
         })
+    }
+}
+
+fn folder(path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(wrong(
+            "shared-plugins",
+            format!("must be a folder, which {} is not", path.display()),
+        ))
     }
 }
 

@@ -46,4 +46,8 @@ ids! {
     DeliveryId,
     /// One life of a server process.
     HostId,
+    /// A plugin that was uploaded or shared, all its versions together.
+    PluginId,
+    /// One version of such a plugin.
+    PluginVersionId,
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId, TokenId};
 use crate::domain::orchestration::{Revision, TokenReference};
+use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,8 @@ pub struct TaskRun {
     pub error_code: Option<String>,
     /// One sentence for people: why it failed, or what it waits for.
     pub message: Option<String>,
+    /// Of all its steps together.
+    pub usage: Usage,
 }
 
 /// How one task of a job ended, as far as the job cares.

@@ -6,7 +6,7 @@ use crate::domain::ids::{JobId, ProjectId, TaskRunId};
 use crate::domain::job::Status;
 use std::time::Duration;
 
-/// Everything that a step may know. Equal for every step of one run but for `attempt`, `step`, `is_in_doubt` and
+/// Everything that a step may know. Equal for every step of one run but for `attempt`, `step`, `is_in_doubt`, `config` and
 /// `deadline`.
 #[derive(Clone, Debug)]
 pub struct StepContext {

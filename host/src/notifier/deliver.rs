@@ -10,6 +10,7 @@ use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
 use crate::plugins::{MailThread, Plugins, StepError};
+use crate::registry::{Registry, Unresolved};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
 use crate::wake::Pause;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ const MOST_REASON_CHARACTERS: usize = 500;
 pub struct Deliverer {
     pub store: Store,
     pub plugins: Plugins,
+    pub registry: Registry,
     pub lease: HostLease,
     pub pause: Pause,
     /// Base of the addresses in messages; no trailing slash.
@@ -141,18 +143,23 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
-        let result = match self.plugins.delivery(&delivery.plugin) {
-            Some(plugin) => {
+        let found = self
+            .registry
+            .delivery(delivery.project_id, &delivery.plugin);
+        let result = match found.await {
+            Ok(Some(plugin)) => {
                 let thread = self.thread(&delivery);
                 self.plugins
                     .deliver(&plugin, self.event(&delivery), thread)
                     .await
             }
-            None => Err(StepError::Failed(Failure::new(
+            Ok(None) => Err(StepError::Failed(Failure::new(
                 FailureKind::Config,
                 "NO_PLUGIN",
                 format!("there is no delivery plugin {:?}", delivery.plugin),
             ))),
+            Err(Unresolved::Failed(failure)) => Err(StepError::Failed(failure)),
+            Err(Unresolved::Unavailable(why)) => Err(StepError::Abandoned(why)),
         };
         let end = attempt_end(&delivery, result, self.pause.clock.now());
         report(&delivery, &end);

@@ -5,6 +5,7 @@
 //! match is deleted and made anew; none is ever taken from outside. The name holds the component's SHA-256 and what of the
 //! engine the code depends on; files of other engines are removed at start.
 
+use super::compiler::CompileError;
 use super::error::PluginError;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -79,30 +80,35 @@ impl Cache {
         self.compiled.load(Ordering::Relaxed)
     }
 
-    /// The compiled component, from its file where there is a good one.
+    /// The compiled component, from its file where there is a good one, else made by `compile`.
     pub(super) fn load(
         &self,
         engine: &Engine,
         digest: &str,
-        component: &[u8],
-    ) -> wasmtime::Result<Component> {
+        compile: impl FnOnce() -> Result<Vec<u8>, CompileError>,
+    ) -> Result<Component, CompileError> {
         let path = self
             .dir
             .join(format!("{digest}-{}.{EXTENSION}", self.engine_hash));
         if let Some(loaded) = self.map(engine, &path) {
             return Ok(loaded);
         }
-        let compiled = Component::new(engine, component)?;
+        let code = compile()?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        // A component that cannot be kept is compiled at each start, and runs all the same.
-        if let Err(error) = compiled
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| self.keep(&path, &code))
-        {
-            tracing::warn!(path = %path.display(), %error, "a compiled plugin could not be kept");
-        }
-        Ok(compiled)
+        // Through the file, so that the code is mapped and not held, and there is one way to load it.
+        self.keep(&path, &code).map_err(|error| {
+            CompileError::Failed(format!("{} cannot be written: {error}", path.display()))
+        })?;
+        drop(code);
+        self.map(engine, &path).ok_or_else(|| {
+            CompileError::Failed("what was compiled does not load, the log says why".into())
+        })
+    }
+
+    /// Whether the component is here, compiled for this engine.
+    pub(super) fn has(&self, digest: &str) -> bool {
+        let name = format!("{digest}-{}.{EXTENSION}", self.engine_hash);
+        self.dir.join(name).exists()
     }
 
     fn map(&self, engine: &Engine, path: &Path) -> Option<Component> {
@@ -113,9 +119,9 @@ impl Cache {
         if is_own {
             #[expect(
                 unsafe_code,
-                reason = "the file's MAC proves that this server wrote it, from `Component::serialize`, and only this server's user can write to the folder"
+                reason = "the file's MAC proves that this server wrote it, from `Engine::precompile_component`, and only this server's user can write to the folder"
             )]
-            // SAFETY: the code is `Component::serialize`'s own output, unchanged.
+            // SAFETY: the code is `Engine::precompile_component`'s own output, unchanged.
             let loaded = unsafe { Component::deserialize_file(engine, path) };
             match loaded {
                 Ok(component) => return Some(component),

@@ -6,7 +6,7 @@
 
 use super::component::Loaded;
 use super::contract::v0_1::BadAnswer;
-use super::limits::{MOST_CALL_BYTES, Signals, cpu_budget};
+use super::limits::{MOST_CALL_BYTES, MOST_HEADER_BYTES, Signals, cpu_budget};
 use super::output::cut;
 use super::services::{StepError, StepServices};
 use super::state::CallState;
@@ -177,6 +177,12 @@ fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &s
                     "{who} moved more than {MOST_CALL_BYTES} bytes in one call, the limit for one call's data"
                 );
                 return stopped("DATA_LIMIT", message);
+            }
+            if root.contains("total size of fields exceeds limit") {
+                let message = format!(
+                    "{who} made headers of more than {MOST_HEADER_BYTES} bytes, the limit of one request's headers"
+                );
+                return stopped("HEADER_LIMIT", message);
             }
             format!("{who} failed: {root}")
         }

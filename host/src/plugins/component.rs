@@ -2,12 +2,14 @@
 
 use super::cache::{self, Cache};
 use super::capabilities;
+use super::compiler::CompileError;
 use super::contract::v0_1::{DeliveryExports, TaskExports};
 use super::error::PluginError;
 use super::hosts::HostPattern;
 use super::limits;
 use super::manifest::{Kind, Manifest};
 use super::settings::StepLimits;
+use crate::domain::plugin::{Capability, Grant};
 use crate::domain::step::Restart;
 use std::fmt;
 use std::sync::Arc;
@@ -18,16 +20,25 @@ use wasmtime::component::Component;
 const PROVIDED: &str =
     "contract 0.1, WASI 0.2 and, where the manifest asks for http, wasi:http 0.2";
 
-/// A loaded plugin; cloning it is cheap.
+/// A loaded plugin and what it may use; cloning it is cheap.
 #[derive(Clone)]
 pub struct Plugin(Arc<Loaded>);
 
 pub(super) struct Loaded {
-    pub(super) manifest: Manifest,
-    digest: String,
-    pub(super) exports: Exports,
+    pub(super) manifest: Arc<Manifest>,
+    digest: Arc<str>,
+    size_bytes: usize,
+    pub(super) exports: Arc<Exports>,
     pub(super) limits: StepLimits,
     pub(super) hosts: Arc<[HostPattern]>,
+    /// `None`: all that the manifest asks for is granted.
+    pub(super) granted: Option<Granted>,
+}
+
+/// What the plugin's project allows of what the manifest asks for.
+pub(super) struct Granted {
+    pub(super) hosts: Arc<[HostPattern]>,
+    pub(super) has_mail: bool,
 }
 
 pub(super) enum Exports {
@@ -36,27 +47,55 @@ pub(super) enum Exports {
 }
 
 impl Plugin {
-    /// Checks the manifest, then compiles the component or takes it from the cache, then checks what it imports and exports.
+    /// Checks the manifest, then has the component compiled or takes it from the cache, then checks what it imports and
+    /// exports.
     pub(super) fn load(
         engine: &Engine,
         cache: &Cache,
         limits: &StepLimits,
         bytes: &[u8],
+        compile: impl FnOnce(&[u8]) -> Result<Vec<u8>, CompileError>,
     ) -> Result<Self, PluginError> {
         let manifest = Manifest::of_component(bytes)?;
         let digest = cache::digest(bytes);
         let component = cache
-            .load(engine, &digest, bytes)
-            .map_err(|error| not_compiled(&manifest.id, &error))?;
+            .load(engine, &digest, || compile(bytes))
+            .map_err(|error| not_compiled(&manifest.id, error))?;
         let exports = link(engine, &manifest, &component)?;
         let hosts = manifest.hosts.clone().into();
         Ok(Self(Arc::new(Loaded {
             limits: limits::effective(limits, &manifest),
-            manifest,
-            digest,
-            exports,
+            manifest: Arc::new(manifest),
+            digest: digest.into(),
+            size_bytes: bytes.len(),
+            exports: Arc::new(exports),
             hosts,
+            granted: None,
         })))
+    }
+
+    /// The same plugin with no more than `grant` allows it.
+    #[must_use]
+    pub fn with_grant(&self, grant: &Grant) -> Self {
+        let has = |capability| grant.capabilities.contains(&capability);
+        let hosts = has(Capability::Http).then_some(grant.hosts.as_slice());
+        let hosts = hosts.unwrap_or_default().iter();
+        let loaded = self.loaded();
+        Self(Arc::new(Loaded {
+            manifest: Arc::clone(&loaded.manifest),
+            digest: Arc::clone(&loaded.digest),
+            size_bytes: loaded.size_bytes,
+            exports: Arc::clone(&loaded.exports),
+            limits: limits::granted(&loaded.limits, &grant.limits),
+            hosts: Arc::clone(&loaded.hosts),
+            granted: Some(Granted {
+                // What is no pattern was kept by another version of the server: it allows nothing here.
+                hosts: hosts
+                    .filter_map(|text| HostPattern::parse(text).ok())
+                    .collect(),
+                has_mail: has(Capability::Mail),
+            }),
+        }))
     }
 
     pub(super) fn loaded(&self) -> &Loaded {
@@ -85,10 +124,16 @@ impl Plugin {
         &self.0.digest
     }
 
+    /// Size of the component.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.0.size_bytes
+    }
+
     /// Whether tasks of this plugin may wait; deliveries never do.
     #[must_use]
     pub fn is_resumable(&self) -> bool {
-        matches!(&self.0.exports, Exports::Task(task) if task.is_resumable())
+        matches!(&*self.0.exports, Exports::Task(task) if task.is_resumable())
     }
 }
 
@@ -129,9 +174,13 @@ fn link(
     .map_err(mismatch)
 }
 
-fn not_compiled(plugin: &str, error: &wasmtime::Error) -> PluginError {
+fn not_compiled(plugin: &str, error: CompileError) -> PluginError {
     let plugin = plugin.to_owned();
-    let reason = format!("{error:#}");
+    let reason = match error {
+        CompileError::Invalid(reason) => reason,
+        CompileError::Limit(reason) => return PluginError::CompileLimit { plugin, reason },
+        CompileError::Failed(reason) => return PluginError::Compiler(reason),
+    };
     if reason.contains("component model async") {
         PluginError::NeedsAsync { plugin }
     } else {

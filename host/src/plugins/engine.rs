@@ -36,6 +36,12 @@ pub(super) fn build(settings: &PluginSettings) -> Result<Engine, PluginError> {
     }
 }
 
+/// An engine whose code runs in the engine of [`build`], and that holds no memory for instances.
+pub(super) fn build_for_compiling() -> Result<Engine, PluginError> {
+    Engine::new(config().allocation_strategy(InstanceAllocationStrategy::OnDemand))
+        .map_err(|error| PluginError::Engine(format!("{error:#}")))
+}
+
 fn config() -> Config {
     let mut config = Config::new();
     config

@@ -22,6 +22,10 @@ pub enum PluginError {
     NeedsAsync { plugin: String },
     #[error("plugin {plugin} does not compile: {reason}")]
     Compile { plugin: String, reason: String },
+    #[error("plugin {plugin} is not compiled: {reason}")]
+    CompileLimit { plugin: String, reason: String },
+    #[error("the compiler of plugins does not work: {0}")]
+    Compiler(String),
     #[error("the WebAssembly engine does not start: {0}")]
     Engine(String),
     #[error("could not {action} {}", path.display())]
@@ -41,5 +45,5 @@ pub enum PluginError {
     #[error("mail-from {0:?} is not an address")]
     MailFrom(String),
     #[error("the built-in plugin {0} is missing from this build")]
-    BuiltinMissing(&'static str),
+    BuiltinMissing(String),
 }

@@ -3,6 +3,7 @@
 //! Forms: `https://host[:port]`, the same with `*.` as its leftmost label (any depth below, not the name itself),
 //! `task-origin` (where the run's own component lives) and `https://*` (every https address, on any port).
 
+use std::fmt;
 use url::{Host, Url};
 
 /// One entry of a manifest's `hosts`.
@@ -80,6 +81,21 @@ impl HostPattern {
     }
 }
 
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (front, host, port) = match self {
+            Self::TaskOrigin => return f.write_str("task-origin"),
+            Self::Anywhere => return f.write_str("https://*"),
+            Self::Exactly { host, port } => ("https://", host, port),
+            Self::Below { suffix, port } => ("https://*", suffix, port),
+        };
+        match port {
+            443 => write!(f, "{front}{host}"),
+            port => write!(f, "{front}{host}:{port}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +123,20 @@ mod tests {
         assert!(covers("task-origin", "https://own.example:8443/other"));
         assert!(!covers("task-origin", "https://own.example/"));
         assert!(covers("https://*", "https://anything.example:1/"));
+    }
+
+    #[test]
+    fn a_pattern_is_printed_as_it_was_written() {
+        for text in [
+            "task-origin",
+            "https://*",
+            "https://api.example",
+            "https://[::1]:8443",
+            "https://*.api.example:8443",
+        ] {
+            let pattern = HostPattern::parse(text).expect("valid");
+            assert_eq!(pattern.to_string(), text);
+        }
     }
 
     #[test]

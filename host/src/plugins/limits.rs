@@ -7,7 +7,7 @@ use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOS
 use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
-use crate::domain::plugin::Usage;
+use crate::domain::plugin::{GrantedLimits, Usage};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -36,6 +36,35 @@ pub(super) fn effective(limits: &StepLimits, manifest: &Manifest) -> StepLimits 
             .memory_bytes()
             .map_or(limits.memory_bytes, |bytes| bytes.min(limits.memory_bytes)),
         ..limits.clone()
+    }
+}
+
+/// The same, and no more than a project's grant allows.
+pub(super) fn granted(limits: &StepLimits, grant: &GrantedLimits) -> StepLimits {
+    let time = |granted: Option<u32>, own: Duration| {
+        granted.map_or(own, |seconds| own.min(Duration::from_secs(seconds.into())))
+    };
+    let size = |granted: Option<u32>, unit: usize, own: usize| {
+        let granted = granted.and_then(|size| usize::try_from(size).ok());
+        granted.map_or(own, |size| own.min(size.saturating_mul(unit)))
+    };
+    const KIB: usize = 1 << 10;
+    StepLimits {
+        cpu: time(grant.cpu_seconds, limits.cpu),
+        wall: time(grant.wall_seconds, limits.wall),
+        delivery_wall: time(grant.wall_seconds, limits.delivery_wall),
+        cancel_wall: time(grant.wall_seconds, limits.cancel_wall),
+        memory_bytes: size(grant.memory_mebibytes, 1 << 20, limits.memory_bytes),
+        log_bytes: size(grant.log_kibibytes, KIB, limits.log_bytes),
+        response_bytes: size(grant.response_kibibytes, KIB, limits.response_bytes),
+        http_request_bytes: size(grant.http_request_kibibytes, KIB, limits.http_request_bytes),
+        http_response_bytes: size(
+            grant.http_response_kibibytes,
+            KIB,
+            limits.http_response_bytes,
+        ),
+        http_total_bytes: limits.http_total_bytes,
+        http_requests_at_once: size(grant.http_requests_at_once, 1, limits.http_requests_at_once),
     }
 }
 

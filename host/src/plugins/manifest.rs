@@ -5,10 +5,14 @@
 //! become a lack of rights.
 
 use super::hosts::HostPattern;
+use super::schema::Schema;
 use super::section::{SectionError, custom_section};
+use crate::domain::faults::Faults;
+use crate::domain::plugin::Capability;
 use crate::domain::step::Restart;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The name of the custom section.
@@ -26,14 +30,14 @@ pub enum Kind {
     Delivery,
 }
 
-/// What a plugin can do beyond logging and, for tasks, saving checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Capability {
-    /// Requests to the manifest's `hosts`.
-    Http,
-    /// Mail through the host's server; for deliveries only.
-    Mail,
+impl Kind {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Delivery => "delivery",
+        }
+    }
 }
 
 /// A valid manifest.
@@ -49,8 +53,12 @@ pub struct Manifest {
     pub restart: Restart,
     /// Less than the server's limits, where the plugin is content with less.
     pub limits: AskedLimits,
-    /// JSON schema of the plugin's configuration in a project.
-    pub config_schema: serde_json::Value,
+    /// What the plugin's configuration in a project must fit.
+    pub(super) config_schema: Schema,
+    /// What a task's `actionParameters` must fit, where the plugin says.
+    pub(super) parameters_schema: Schema,
+    /// The manifest as the component carries it.
+    json: String,
 }
 
 /// Limits that a plugin sets itself.
@@ -95,6 +103,18 @@ pub enum ManifestError {
     Value { key: &'static str, why: String },
 }
 
+impl ManifestError {
+    /// The key at fault; empty where it is the manifest or the component as a whole.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::OtherContract(_) => "contract",
+            Self::Value { key, .. } => key,
+            Self::Section(_) | Self::TooLarge(_) | Self::Json(_) => "",
+        }
+    }
+}
+
 /// Read on its own first: a manifest of another line may have keys that this one does not know.
 #[derive(Deserialize)]
 struct Line {
@@ -119,18 +139,20 @@ struct Raw {
     #[serde(default)]
     limits: AskedLimits,
     #[serde(default = "no_schema")]
-    config_schema: serde_json::Value,
+    config_schema: Value,
+    #[serde(default = "no_schema")]
+    parameters_schema: Value,
 }
 
 /// One of a few words; an error names the key and the words.
 fn word<T: DeserializeOwned>(key: &'static str, text: String) -> Result<T, ManifestError> {
-    serde_json::from_value(serde_json::Value::String(text)).map_err(|error| ManifestError::Value {
+    serde_json::from_value(Value::String(text)).map_err(|error| ManifestError::Value {
         key,
         why: error.to_string(),
     })
 }
 
-fn no_schema() -> serde_json::Value {
+fn no_schema() -> Value {
     serde_json::json!({})
 }
 
@@ -140,7 +162,20 @@ impl Manifest {
     /// # Errors
     /// There is none, or it is not valid.
     pub fn of_component(component: &[u8]) -> Result<Self, ManifestError> {
-        Self::parse(custom_section(component, MANIFEST_SECTION)?)
+        let manifest = Self::parse(custom_section(component, MANIFEST_SECTION)?)?;
+        manifest.check_schemas()?;
+        Ok(manifest)
+    }
+
+    fn check_schemas(&self) -> Result<(), ManifestError> {
+        for (key, schema) in [
+            ("config-schema", &self.config_schema),
+            ("parameters-schema", &self.parameters_schema),
+        ] {
+            let checked = schema.check_itself();
+            checked.map_err(|why| ManifestError::Value { key, why })?;
+        }
+        Ok(())
     }
 
     pub(super) fn parse(json: &[u8]) -> Result<Self, ManifestError> {
@@ -185,8 +220,8 @@ impl Manifest {
         if raw.hosts.len() > MOST_HOSTS {
             return wrong("hosts", "at most 100");
         }
-        if !raw.config_schema.is_object() {
-            return wrong("config-schema", "an object");
+        if kind == Kind::Delivery && raw.parameters_schema != no_schema() {
+            return wrong("parameters-schema", "for plugins of the kind task only");
         }
         let restart = match (kind, restart) {
             (Kind::Task, Some(restart)) => restart,
@@ -214,12 +249,43 @@ impl Manifest {
             hosts,
             restart,
             limits: raw.limits,
-            config_schema: raw.config_schema,
+            config_schema: Schema::of(raw.config_schema),
+            parameters_schema: Schema::of(raw.parameters_schema),
+            json: String::from_utf8_lossy(json).into_owned(),
         })
+    }
+
+    /// Reads a manifest that [`Self::json`] gave.
+    ///
+    /// # Errors
+    /// It was written by a version that knows other keys.
+    pub fn of_json(json: &str) -> Result<Self, ManifestError> {
+        Self::parse(json.as_bytes())
+    }
+
+    /// The manifest as the component carries it.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
     }
 
     pub(super) fn asks_for(&self, capability: Capability) -> bool {
         self.capabilities.contains(&capability)
+    }
+
+    /// The addresses that it asks for, as texts.
+    pub fn hosts(&self) -> impl Iterator<Item = String> {
+        self.hosts.iter().map(ToString::to_string)
+    }
+
+    /// What is wrong with a configuration of the plugin that stands at `path`.
+    pub fn check_config(&self, config: &Map<String, Value>, path: &str, faults: &mut Faults) {
+        self.config_schema.check(config, path, faults);
+    }
+
+    /// What is wrong with parameters of a task of the plugin that stand at `path`.
+    pub fn check_parameters(&self, given: &Map<String, Value>, path: &str, faults: &mut Faults) {
+        self.parameters_schema.check(given, path, faults);
     }
 }
 
@@ -254,7 +320,7 @@ fn is_version(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn valid() -> Value {
         json!({
@@ -267,6 +333,7 @@ mod tests {
         let mut json = valid();
         json[key] = value;
         Manifest::parse(json.to_string().as_bytes())
+            .and_then(|manifest| manifest.check_schemas())
             .map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
     }
 
@@ -315,7 +382,11 @@ mod tests {
                 "restart: unknown variant `always`",
             ),
             ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
-            ("config-schema", json!(1), "config-schema: an object"),
+            (
+                "config-schema",
+                json!(1),
+                "config-schema: must be an object",
+            ),
             ("capabilties", json!([]), "unknown field `capabilties`"),
         ] {
             let error = error_with(key, value.clone());

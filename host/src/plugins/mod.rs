@@ -12,6 +12,7 @@ mod anatomy;
 mod cache;
 mod call;
 mod capabilities;
+mod compiler;
 mod component;
 mod contract;
 mod engine;
@@ -23,19 +24,20 @@ mod manifest;
 mod outbound;
 mod output;
 mod prepare;
-mod registry;
 mod rehearsal;
+mod schema;
 mod section;
 mod services;
 mod settings;
+mod shelf;
 mod state;
 
 pub use anatomy::{Anatomy, NoComponent};
+pub use compiler::{COMPILE_COMMAND, CompilerSettings, EXIT_INVALID, compile_limited};
 pub use component::Plugin;
 pub use error::PluginError;
 pub use manifest::{
-    AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError,
-    is_plugin_id,
+    AskedLimits, CONTRACT, Kind, MANIFEST_SECTION, Manifest, ManifestError, is_plugin_id,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use rehearsal::{Network, NoAnswer};
@@ -47,19 +49,23 @@ pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 
 use crate::clock::Clock;
 use crate::domain::event::Event;
-use crate::domain::step::{Checkpoint, Failure, Step, StepCall, StepContext};
+use crate::domain::faults::Faults;
+use crate::domain::step::{Checkpoint, Step, StepCall, StepContext};
 use cache::Cache;
 use component::Exports;
 use engine::Ticker;
 use mailer::Mailer;
 use outbound::Outbound;
-use registry::Registry;
 use rehearsal::Rehearsal;
+use shelf::Shelf;
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
+
+/// Each may use as much memory as its settings say.
+const COMPILATIONS_AT_ONCE: usize = 2;
 
 /// Every plugin of this server; cloning it is cheap.
 #[derive(Clone)]
@@ -69,8 +75,11 @@ struct Inner {
     engine: Engine,
     cache: Cache,
     ticker: Ticker,
-    registry: Registry,
+    shelf: Shelf,
     limits: StepLimits,
+    compiler: CompilerSettings,
+    /// Compilations at a time.
+    compiling: Semaphore,
     outbound: Arc<Outbound>,
     rehearsal: Option<Rehearsal>,
     mailer: Arc<Mailer>,
@@ -124,20 +133,21 @@ impl Plugins {
             let _within = runtime.handle.enter();
             Mailer::new(settings.mail.as_ref(), clock)?
         };
-        let registry = Registry::default();
-        let builtin = |id| {
-            let plugin = Plugin::load(&engine, &cache, &settings.limits, registry::builtin(id)?)?;
-            registry.add(&plugin);
-            Ok::<_, PluginError>(plugin)
-        };
-        let http_component = builtin(registry::HTTP_COMPONENT)?;
-        builtin(registry::EMAIL)?;
+        let shelf = Shelf::default();
+        for component in shelf::builtin_components() {
+            let compile = |bytes: &[u8]| compiler::compile_here(&engine, bytes);
+            let limits = &settings.limits;
+            shelf.add_builtin(&Plugin::load(&engine, &cache, limits, component, compile)?);
+        }
+        let http_component = shelf.builtin(shelf::HTTP_COMPONENT)?;
         Ok(Self(Arc::new(Inner {
             ticker: Ticker::start(&engine)?,
             engine,
             cache,
-            registry,
+            shelf,
             limits: settings.limits,
+            compiler: settings.compiler,
+            compiling: Semaphore::new(COMPILATIONS_AT_ONCE),
             outbound: Arc::new(Outbound::new(&settings.outbound, rehearsal.clone())?),
             rehearsal,
             mailer: Arc::new(mailer),
@@ -147,38 +157,92 @@ impl Plugins {
         })))
     }
 
-    /// Takes a component in: manifest, contract and imports are checked, and it is compiled unless it is in the cache. New runs
-    /// find it under its id. Blocks.
+    /// Takes a trusted component in, compiled in this process unless it is in the cache: manifest, contract and imports are
+    /// checked. It stays as long as the process lives. Blocks.
     ///
     /// # Errors
     /// The component is not a valid plugin; the message names the plugin and the interface, function or key at fault.
     pub fn add_component(&self, bytes: &[u8]) -> Result<Plugin, PluginError> {
         let inner = &self.0;
-        let plugin = Plugin::load(&inner.engine, &inner.cache, &inner.limits, bytes)?;
-        inner.registry.add(&plugin);
+        let compile = |bytes: &[u8]| compiler::compile_here(&inner.engine, bytes);
+        let plugin = Plugin::load(&inner.engine, &inner.cache, &inner.limits, bytes, compile)?;
+        inner.shelf.add(&plugin);
         Ok(plugin)
     }
 
-    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). For now it is the built-in `http-component` for
-    /// all of them.
+    /// Takes a component in that comes from outside: compiled in a child process with limits unless it is in the cache. None of
+    /// its code runs.
     ///
     /// # Errors
-    /// No plugin does; there will be such components once plugins can be uploaded.
-    pub fn task_type(&self, _component: Option<&str>) -> Result<Plugin, Failure> {
-        Ok(self.0.http_component.clone())
+    /// As for [`Self::add_component`], or it takes too much to compile.
+    pub async fn add_upload(&self, bytes: Vec<u8>) -> Result<Plugin, PluginError> {
+        // A file of somebody else's choice is not compiled in vain.
+        let (digest, inner) = (cache::digest(&bytes), Arc::clone(&self.0));
+        Manifest::of_component(&bytes)?;
+        let _turn = match inner.cache.has(&digest) {
+            true => None,
+            false => inner.compiling.acquire().await.ok(),
+        };
+        if let Some(plugin) = self.plugin(&digest) {
+            return Ok(plugin);
+        }
+        let loading = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || {
+            let inner = &loading;
+            let compile = |bytes: &[u8]| compiler::compile_apart(&inner.compiler, bytes);
+            let plugin = Plugin::load(&inner.engine, &inner.cache, &inner.limits, &bytes, compile)?;
+            inner.shelf.add_upload(&plugin);
+            Ok(plugin)
+        });
+        let failed = |error: tokio::task::JoinError| PluginError::Compiler(error.to_string());
+        loaded.await.map_err(failed)?
     }
 
-    /// The plugin that a run has pinned.
+    /// The plugin that was built with the server under that id.
+    #[must_use]
+    pub fn builtin(&self, id: &str) -> Option<Plugin> {
+        self.0.shelf.builtin(id).ok()
+    }
+
+    /// All that were built with the server, by id.
+    #[must_use]
+    pub fn builtins(&self) -> Vec<Plugin> {
+        self.0.shelf.builtins()
+    }
+
+    /// The bytes of those.
+    pub fn builtin_components() -> impl Iterator<Item = (String, &'static [u8])> {
+        shelf::builtin_components().map(|component| (cache::digest(component), component))
+    }
+
+    /// The one that runs tasks of components for which there is no other plugin.
+    #[must_use]
+    pub fn http_component(&self) -> Plugin {
+        self.0.http_component.clone()
+    }
+
+    /// A plugin that is loaded, with all that it asks for.
     #[must_use]
     pub fn plugin(&self, digest: &str) -> Option<Plugin> {
-        self.0.registry.by_digest(digest)
+        self.0.shelf.by_digest(digest)
     }
 
-    /// The delivery plugin of that id, such as `email`.
+    /// Whether that is the digest of a component that was built with this server.
     #[must_use]
-    pub fn delivery(&self, id: &str) -> Option<Plugin> {
-        let found = self.0.registry.by_id(id);
-        found.filter(|plugin| plugin.manifest().kind == Kind::Delivery)
+    pub fn is_builtin(&self, digest: &str) -> bool {
+        let mut builtins = self.0.shelf.builtins().into_iter();
+        builtins.any(|plugin| plugin.digest() == digest)
+    }
+
+    /// What is wrong with a grant that a project gives: of each host, by its place.
+    ///
+    /// A project grants hosts that it names: not the whole network, and no private address that the operator has not opened.
+    pub fn check_granted_hosts(&self, hosts: &[String], path: &str, faults: &mut Faults) {
+        for (at, host) in hosts.iter().enumerate() {
+            if let Err(why) = self.0.outbound.check_granted(host) {
+                faults.add(format!("{path}[{at}]"), why);
+            }
+        }
     }
 
     /// How many components had to be compiled since the start, rather than taken from the cache.
@@ -200,7 +264,7 @@ impl Plugins {
     ) -> Result<Step, StepError> {
         self.run(plugin, move |inner, plugin, home| async move {
             let loaded = plugin.loaded();
-            let Exports::Task(task) = &loaded.exports else {
+            let Exports::Task(task) = &*loaded.exports else {
                 return Err(call::wrong_kind(loaded, "task"));
             };
             let told = Arc::clone(&services);
@@ -233,7 +297,7 @@ impl Plugins {
     ) -> Result<(), StepError> {
         self.run(plugin, move |inner, plugin, home| async move {
             let loaded = plugin.loaded();
-            let Exports::Task(task) = &loaded.exports else {
+            let Exports::Task(task) = &*loaded.exports else {
                 return Err(call::wrong_kind(loaded, "task"));
             };
             let prepared = prepare::task(&inner, loaded, &context, services, home);
@@ -261,7 +325,7 @@ impl Plugins {
     ) -> Result<Option<String>, StepError> {
         self.run(plugin, move |inner, plugin, _| async move {
             let loaded = plugin.loaded();
-            let Exports::Delivery(delivery) = &loaded.exports else {
+            let Exports::Delivery(delivery) = &*loaded.exports else {
                 return Err(call::wrong_kind(loaded, "delivery"));
             };
             let prepared = prepare::delivery(&inner, loaded, &event, thread);

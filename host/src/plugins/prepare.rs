@@ -2,13 +2,14 @@
 
 use super::Inner;
 use super::component::Loaded;
+use super::hosts::HostPattern;
 use super::limits::Signals;
-use super::manifest::Capability;
 use super::outbound::{self, Grant, secure_origins};
 use super::output::{LogSink, Output};
 use super::services::{LogLevel, MailThread, StepServices};
 use super::state::{CallState, Caller};
 use crate::domain::event::Event;
+use crate::domain::plugin::Capability;
 use crate::domain::step::StepContext;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -31,6 +32,7 @@ pub(super) fn task(
     let grant = Grant {
         plugin: loaded.manifest.id.clone(),
         hosts: Arc::clone(&loaded.hosts),
+        granted_hosts: granted_hosts(loaded),
         task_origins,
         token_origins,
     };
@@ -50,10 +52,15 @@ pub(super) fn delivery(
         address: event.address.clone(),
         thread,
         mailer: Arc::clone(&inner.mailer),
+        mail_is_granted: loaded
+            .granted
+            .as_ref()
+            .is_none_or(|granted| granted.has_mail),
     };
     let grant = Grant {
         plugin: loaded.manifest.id.clone(),
         hosts: Arc::clone(&loaded.hosts),
+        granted_hosts: granted_hosts(loaded),
         task_origins: Vec::new(),
         token_origins: Vec::new(),
     };
@@ -62,6 +69,11 @@ pub(super) fn delivery(
         log_delivery(&id, delivery_id.0, level, line);
     });
     state(inner, loaded, caller, grant, log)
+}
+
+fn granted_hosts(loaded: &Loaded) -> Option<Arc<[HostPattern]>> {
+    let granted = loaded.granted.as_ref()?;
+    Some(Arc::clone(&granted.hosts))
 }
 
 fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogSink) -> CallState {

@@ -8,6 +8,20 @@ const CUSTOM: u8 = 0;
 /// Why a section was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SectionError {
+    #[error("this is empty: a WebAssembly component is expected")]
+    Empty,
+    #[error(
+        "this is a core WebAssembly module and not a component: build it for wasm32-wasip2, or make a component of it"
+    )]
+    CoreModule,
+    #[error("this is a component in its text form: only the binary form is taken")]
+    Text,
+    #[error(
+        "this is a WIT text, the contract: what implements it is expected, a WebAssembly component"
+    )]
+    Wit,
+    #[error("this is a component in an encoding that this server does not know")]
+    OtherEncoding,
     #[error("this is not a WebAssembly component")]
     NotAComponent,
     #[error("the component ends in the middle of a section")]
@@ -25,7 +39,7 @@ pub(super) fn custom_section<'a>(
 ) -> Result<&'a [u8], SectionError> {
     let mut rest = component
         .strip_prefix(&HEADER)
-        .ok_or(SectionError::NotAComponent)?;
+        .ok_or_else(|| what_it_is(component))?;
     let mut found = None;
     while let Some((id, after)) = rest.split_first() {
         let (body, after) = sized(after).ok_or(SectionError::CutShort)?;
@@ -39,6 +53,35 @@ pub(super) fn custom_section<'a>(
         }
     }
     found.ok_or(SectionError::Missing)
+}
+
+/// What was sent in place of a component, so that its sender need not guess.
+fn what_it_is(bytes: &[u8]) -> SectionError {
+    const MAGIC: &[u8] = b"\0asm";
+    if let Some(version) = bytes.strip_prefix(MAGIC) {
+        return match version {
+            [_, _, 0, 0, ..] => SectionError::CoreModule,
+            [_, _, 1, 0, ..] => SectionError::OtherEncoding,
+            _ => SectionError::CutShort,
+        };
+    }
+    let Ok(text) = std::str::from_utf8(bytes.get(..bytes.len().min(4096)).unwrap_or_default())
+    else {
+        return SectionError::NotAComponent;
+    };
+    let text = text.trim_start();
+    if text.is_empty() {
+        SectionError::Empty
+    } else if text.starts_with("(component") || text.starts_with("(module") {
+        SectionError::Text
+    } else if text
+        .lines()
+        .any(|line| line.starts_with("package ") || line.starts_with("world "))
+    {
+        SectionError::Wit
+    } else {
+        SectionError::NotAComponent
+    }
 }
 
 /// Splits off what a LEB128 length announces.
@@ -79,11 +122,19 @@ mod tests {
 
     #[test]
     fn what_is_no_component_or_is_damaged_is_refused() {
-        assert_eq!(custom_section(b"", "a"), Err(SectionError::NotAComponent));
-        assert_eq!(
-            custom_section(b"\x00asm\x01\x00\x00\x00", "a"),
-            Err(SectionError::NotAComponent)
-        );
+        for (bytes, what) in [
+            (&b""[..], SectionError::Empty),
+            (b" \n", SectionError::Empty),
+            (b"\0asm\x01\0\0\0", SectionError::CoreModule),
+            (b"\0asm\x0e\0\x01\0", SectionError::OtherEncoding),
+            (b"\0asm\x0d", SectionError::CutShort),
+            (b"(component)", SectionError::Text),
+            (b"package a:b@0.1.0;\nworld c {}", SectionError::Wit),
+            (b"\xff\xfe\x00", SectionError::NotAComponent),
+            (b"{}", SectionError::NotAComponent),
+        ] {
+            assert_eq!(custom_section(bytes, "a"), Err(what), "{bytes:?}");
+        }
         let twice = component(&[b"\x00\x02\x01a", b"\x00\x02\x01a"]);
         assert_eq!(custom_section(&twice, "a"), Err(SectionError::Repeated));
         for cut in [

@@ -24,9 +24,7 @@ pub trait StepServices: Send + Sync {
     fn log(&self, level: LogLevel, line: &str);
 
     /// What the step has used, told once when it is over.
-    fn used(&self, usage: Usage) {
-        let _ = usage;
-    }
+    fn used(&self, usage: Usage);
 
     /// The most memory that the step has had, told beside it.
     fn held_memory(&self, bytes: u64) {

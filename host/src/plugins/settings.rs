@@ -1,5 +1,6 @@
 //! What the plugins room is told at start: sizes, times, what may be called, and where mail goes.
 
+use super::compiler::CompilerSettings;
 use super::outbound::OutboundAllow;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub struct PluginSettings {
     pub concurrent_steps: usize,
     pub limits: StepLimits,
     pub outbound: OutboundSettings,
+    pub compiler: CompilerSettings,
     /// Without it mail goes to the log, and the receipt says so.
     pub mail: Option<MailSettings>,
 }
@@ -123,6 +125,7 @@ impl fmt::Debug for PluginSettings {
             .field("concurrent_steps", &self.concurrent_steps)
             .field("limits", &self.limits)
             .field("outbound", &self.outbound)
+            .field("compiler", &self.compiler)
             .field("mail", &self.mail)
             .finish_non_exhaustive()
     }

@@ -24,6 +24,7 @@ pub(super) enum Caller {
         address: String,
         thread: MailThread,
         mailer: Arc<Mailer>,
+        mail_is_granted: bool,
     },
 }
 

@@ -11,6 +11,7 @@ use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
 use crate::plugins::Plugins;
+use crate::registry::Registry;
 use crate::store::{Capacity, Lease, Store, StoreError};
 use crate::tokens::Tokens;
 use crate::wake::{Pause, Wake};
@@ -47,6 +48,7 @@ pub struct Runner {
     pub store: Store,
     pub tokens: Tokens,
     pub plugins: Plugins,
+    pub registry: Registry,
     pub lease: HostLease,
     pub pause: Pause,
     /// Poked when a job has ended: it may have promised notifications.

@@ -2,11 +2,12 @@
 
 use super::Runner;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
+use crate::domain::plugin::Usage;
 use crate::domain::step::Checkpoint;
 use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
 use crate::store::{Lease, StoreError};
 use crate::tokens::TokenError;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// For one step under one lease.
 pub(super) struct Services {
@@ -18,6 +19,8 @@ pub(super) struct Services {
     pub(super) component_digest: String,
     /// What the step saved last: where a time-out cancels from.
     pub(super) saved: Mutex<Option<Checkpoint>>,
+    /// What the step has used, once it is over.
+    pub(super) usage: Arc<Mutex<Usage>>,
 }
 
 impl Services {
@@ -88,6 +91,10 @@ impl StepServices for Services {
                 }
             }
         })
+    }
+
+    fn used(&self, usage: Usage) {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
     }
 
     fn log(&self, level: LogLevel, line: &str) {

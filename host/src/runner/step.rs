@@ -7,14 +7,16 @@ use super::Runner;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
+use crate::domain::plugin::Usage;
 use crate::domain::step::{
     Checkpoint, Failure, FailureKind, LONGEST_DELAY, Outcome, Restart, SHORTEST_DELAY, Step,
     StepCall, StepContext, Wait,
 };
 use crate::domain::time::Timestamp;
 use crate::plugins::{Plugin, StepError};
+use crate::registry::{TaskType, Unresolved};
 use crate::store::{Accepted, LeasedStep, StepEnd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A step that its host did not survive so often is not tried again: it may be what kills the host.
@@ -23,11 +25,14 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Runner {
     pub(super) async fn run_step(&self, leased: LeasedStep) {
-        let end = self.step_end(&leased).await;
+        let usage = Arc::default();
+        let end = self.step_end(&leased, &usage).await;
+        let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
-            match self.store.end_step(leased.lease, end.clone(), now).await {
+            let ended = self.store.end_step(leased.lease, end.clone(), used, now);
+            match ended.await {
                 Ok(Accepted::Yes { has_more, ends_job }) => {
                     if has_more {
                         self.pause.wake.poke();
@@ -49,11 +54,12 @@ impl Runner {
         }
     }
 
-    async fn step_end(&self, leased: &LeasedStep) -> StepEnd {
-        let plugin = match self.choose_plugin(leased) {
-            Ok(plugin) => plugin,
-            Err(failure) => return failed(failure),
+    async fn step_end(&self, leased: &LeasedStep, usage: &Arc<Mutex<Usage>>) -> StepEnd {
+        let task_type = match self.choose_plugin(leased).await {
+            Ok(task_type) => task_type,
+            Err(end) => return end,
         };
+        let plugin = task_type.plugin.clone();
         let state = match self.open_state(leased) {
             Ok(state) => state,
             Err(failure) => return failed(failure),
@@ -74,8 +80,9 @@ impl Runner {
             run_id: run_id(leased),
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
+            usage: Arc::clone(usage),
         });
-        let context = self.context(leased);
+        let context = self.context(leased, task_type);
         let call = match state.clone() {
             None => StepCall::Start,
             Some(state) => StepCall::Resume {
@@ -141,15 +148,16 @@ impl Runner {
     }
 
     /// The component that the run began with, else the one that the task's kind has now.
-    fn choose_plugin(&self, leased: &LeasedStep) -> Result<Plugin, Failure> {
-        match &leased.component_digest {
-            Some(digest) => self.plugins.plugin(digest).ok_or_else(|| {
-                let message = "the plugin version that this task began with is no longer installed";
-                Failure::new(FailureKind::Internal, "PLUGIN_GONE", message)
-            }),
-            None => {
-                let component = leased.task.component.as_deref();
-                self.plugins.task_type(component)
+    async fn choose_plugin(&self, leased: &LeasedStep) -> Result<TaskType, StepEnd> {
+        let component = leased.task.component.as_deref();
+        let pinned = leased.component_digest.as_deref();
+        let project = leased.job.project_id;
+        match self.registry.task_type(project, component, pinned).await {
+            Ok(task_type) => Ok(task_type),
+            Err(Unresolved::Failed(failure)) => Err(failed(failure)),
+            Err(Unresolved::Unavailable(why)) => {
+                tracing::warn!(run = %run_id(leased), why, "a step is to be repeated: its plugin cannot be had");
+                Err(self.abandoned(leased))
             }
         }
     }
@@ -165,7 +173,8 @@ impl Runner {
         }
     }
 
-    fn context(&self, leased: &LeasedStep) -> StepContext {
+    fn context(&self, leased: &LeasedStep, task_type: TaskType) -> StepContext {
+        let components_url = task_type.components_url;
         let task = &leased.task;
         let now = self.pause.clock.now();
         StepContext {
@@ -181,10 +190,10 @@ impl Runner {
             component: task.component.clone(),
             component_url: task.component_url.clone(),
             action: task.action.clone(),
-            components_url: self.settings.components_url.clone(),
+            components_url: components_url.unwrap_or_else(|| self.settings.components_url.clone()),
             public_url: self.settings.public_url.clone(),
             parameters: serde_json::Value::Object(task.action_parameters.clone()).to_string(),
-            config: "{}".into(),
+            config: task_type.config,
             deadline: deadline_at(leased).map(|deadline| deadline.since(now)),
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::alarm::{Alarms, JobTimes};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId};
 use crate::domain::job::{Initiator, InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
+use crate::domain::plugin::Usage;
 use crate::domain::task::{Task, run_flags};
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -62,7 +63,8 @@ pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id,
     start_at, end_at, token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
     notifications_emails, active_tasks, parent_run_id";
 
-const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message";
+const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
+    cpu_micros, sent_bytes, received_bytes";
 
 impl Store {
     pub async fn create_job(&self, new: NewJob, now: Timestamp) -> Result<CreatedJob> {
@@ -281,6 +283,11 @@ fn read_run(row: &AnyRow) -> Result<TaskRun> {
         response: columns.maybe_json("response")?,
         error_code: columns.maybe_text("error_code")?,
         message: columns.maybe_text("message")?,
+        usage: Usage {
+            cpu_micros: columns.count("cpu_micros")?,
+            sent_bytes: columns.count("sent_bytes")?,
+            received_bytes: columns.count("received_bytes")?,
+        },
     })
 }
 

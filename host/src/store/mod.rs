@@ -10,6 +10,7 @@
 
 mod alarms;
 mod claims;
+mod components;
 mod deliveries;
 mod dialect;
 mod hosts;
@@ -18,6 +19,8 @@ mod jobs;
 mod locks;
 mod orchestration_tokens;
 mod orchestrations;
+mod plugin_versions;
+mod plugins;
 mod projects;
 mod revisions;
 mod rows;
@@ -30,11 +33,16 @@ mod wakes;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
+pub use components::NewComponent;
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_versions::{AddedVersion, NewVersion};
+pub use plugins::{
+    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
+};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
 pub use ticks::{DueOrchestration, Tick};

@@ -15,6 +15,7 @@ use crate::domain::ids::{HostId, JobId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::notification::Channel;
 use crate::domain::phases::{end_of, next_active};
+use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use serde_json::Map;
@@ -59,8 +60,14 @@ pub enum Accepted {
 }
 
 impl Store {
-    /// Records how a step ended and what follows from it for its job.
-    pub async fn end_step(&self, lease: Lease, end: StepEnd, now: Timestamp) -> Result<Accepted> {
+    /// Records how a step ended, what it used, and what follows from it for its job.
+    pub async fn end_step(
+        &self,
+        lease: Lease,
+        end: StepEnd,
+        used: Usage,
+        now: Timestamp,
+    ) -> Result<Accepted> {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
@@ -68,7 +75,7 @@ impl Store {
                     // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
                     lock_orchestration_of_run(tx, lease.run).await?;
                 }
-                let Some(job) = record(tx, lease, &end, now).await? else {
+                let Some(job) = record(tx, lease, &end, used, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
                 match end {
@@ -134,21 +141,33 @@ impl Store {
 }
 
 /// Compare-and-set of one run; returns its job, or `None` where the lease is lost.
-async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Result<Option<JobId>> {
+async fn record(
+    tx: &mut Tx,
+    lease: Lease,
+    end: &StepEnd,
+    used: Usage,
+    now: Timestamp,
+) -> Result<Option<JobId>> {
+    let of_lease = |query: Query| {
+        query
+            .bind(lease.run.0)
+            .bind(lease.host.0)
+            .bind(lease.epoch)
+            .bind(stored(used.cpu_micros))
+            .bind(stored(used.sent_bytes))
+            .bind(stored(used.received_bytes))
+    };
     let query = match end {
         StepEnd::Done {
             status,
             response,
             error_code,
             message,
-        } => sqlx::query(
-            "UPDATE task_runs SET status = $4, end_at = $5, response = COALESCE($6, response), error_code = $7, \
-             message = $8, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
+        } => of_lease(sqlx::query(
+            "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
+             status = $7, end_at = $8, response = COALESCE($9, response), error_code = $10, message = $11, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
              WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
-        )
-        .bind(lease.run.0)
-        .bind(lease.host.0)
-        .bind(lease.epoch)
+        ))
         .bind(status.as_str())
         .bind(now.0)
         .bind(response.as_deref().map(storable))
@@ -160,31 +179,32 @@ async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Res
             response,
             message,
             component_digest,
-        } => sqlx::query(
-            "UPDATE task_runs SET state = $4, wake_at = $5, response = COALESCE($6, response), message = $7, \
-             component_digest = $8, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
+        } => of_lease(sqlx::query(
+            "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
+             state = $7, wake_at = $8, response = COALESCE($9, response), message = $10, component_digest = $11, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
              WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
-        )
-        .bind(lease.run.0)
-        .bind(lease.host.0)
-        .bind(lease.epoch)
+        ))
         .bind(state.clone())
         .bind(wake_at.0)
         .bind(response.as_deref().map(storable))
         .bind(message.as_deref().map(storable))
         .bind(component_digest.clone()),
-        StepEnd::Abandoned { wake_at } => sqlx::query(
-            "UPDATE task_runs SET wake_at = $4, attempt = attempt + 1, host_id = NULL \
+        StepEnd::Abandoned { wake_at } => of_lease(sqlx::query(
+            "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
+             wake_at = $7, attempt = attempt + 1, host_id = NULL \
              WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
-        )
-        .bind(lease.run.0)
-        .bind(lease.host.0)
-        .bind(lease.epoch)
+        ))
         .bind(wake_at.0),
     };
     let row = query.fetch_optional(tx).await?;
     row.map(|row| Ok(JobId(Columns::of(&row, "task_runs").int("job_id")?)))
         .transpose()
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// After the end of a task: where its phase is over, begins the next one or ends the job.

@@ -5,6 +5,8 @@ use crate::api::ApiSettings;
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
 use crate::domain::time::Timestamp;
+use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins, StepLimits};
+use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::{Keys, Tokens};
 use crate::wake::Wake;
@@ -85,6 +87,30 @@ async fn each_error_has_its_status_and_code() {
             "TOKEN_IN_USE",
         ),
         (ApiError::MasterToken, 409, "MASTER_TOKEN"),
+        (ApiError::NotComponent, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (
+            ApiError::PluginInvalid(vec![fault("manifest.id")]),
+            422,
+            "PLUGIN_INVALID",
+        ),
+        (
+            ApiError::PluginConflict {
+                code: "PLUGIN_ID_TAKEN",
+                message: "taken".into(),
+            },
+            409,
+            "PLUGIN_ID_TAKEN",
+        ),
+        (
+            ApiError::PluginInUse(PluginUse::default()),
+            409,
+            "PLUGIN_IN_USE",
+        ),
+        (
+            ApiError::Plugin(PluginError::Compiler("x".into())),
+            500,
+            "INTERNAL_ERROR",
+        ),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
             ApiError::Token(TokenError::Store(StoreError::Closing)),
@@ -170,8 +196,20 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1,
+        plugin_limit: 1,
     };
+    let plugins = PluginSettings {
+        data_dir: dir.path().to_owned(),
+        cache_key: [1; 32],
+        concurrent_steps: 1,
+        limits: StepLimits::default(),
+        outbound: OutboundSettings::default(),
+        compiler: CompilerSettings::default(),
+        mail: None,
+    };
+    let plugins = Plugins::open(plugins, clock.clone()).expect("plugins");
     let state = ApiState {
+        registry: Registry::new(store.clone(), plugins),
         store,
         tokens,
         clock,

@@ -113,7 +113,7 @@ fn check_target(fields: &mut Fields<'_, '_>) {
 }
 
 /// A component's name becomes one path segment.
-fn fault_of_component(name: &str) -> Option<&'static str> {
+pub(super) fn fault_of_component(name: &str) -> Option<&'static str> {
     if name.contains(['/', '\\']) {
         Some("must not contain a slash or backslash")
     } else if matches!(name, "." | "..") {
@@ -123,7 +123,7 @@ fn fault_of_component(name: &str) -> Option<&'static str> {
     }
 }
 
-fn fault_of_address(address: &str) -> Option<String> {
+pub(super) fn fault_of_address(address: &str) -> Option<String> {
     let fault = |text: &str| Some(text.to_owned());
     if address.contains(|c: char| c.is_whitespace() || c == '\\') {
         return fault("must not contain white space or a backslash");

@@ -5,11 +5,17 @@
 
 mod jobs;
 mod orchestrations;
+mod plugins;
 mod tokens;
+mod usage;
 
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
+pub(super) use plugins::{
+    print_component, print_components, print_plugin, print_plugins, print_versions,
+};
 pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
+pub(super) use usage::print_usage;
 
 use crate::domain::ids::TokenId;
 use crate::domain::orchestration::TokenReference;

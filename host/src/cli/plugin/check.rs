@@ -4,7 +4,8 @@
 use super::compiled::CacheArgs;
 use super::project::Component;
 use crate::clock::Clock;
-use crate::plugins::{Anatomy, CONTRACT, Capability, Kind, Network, NoAnswer, Plugin};
+use crate::domain::plugin::Capability;
+use crate::plugins::{Anatomy, CONTRACT, Kind, Network, NoAnswer, Plugin};
 use bytes::Bytes;
 use std::io::Write;
 use std::path::PathBuf;

@@ -4,7 +4,9 @@
 //! which is the user's own and never that of a plugin: a plugin from elsewhere must not bring machine code with it.
 
 use crate::clock::{Clock, Random};
-use crate::plugins::{Network, OutboundSettings, PluginSettings, Plugins, StepLimits};
+use crate::plugins::{
+    CompilerSettings, Network, OutboundSettings, PluginSettings, Plugins, StepLimits,
+};
 use anyhow::Context as _;
 use std::fs;
 use std::io::Write as _;
@@ -38,6 +40,7 @@ impl CacheArgs {
             concurrent_steps: 1,
             limits: StepLimits::default(),
             outbound: OutboundSettings::default(),
+            compiler: CompilerSettings::default(),
             mail: None,
         };
         Ok(Plugins::rehearse(settings, clock, network)?)

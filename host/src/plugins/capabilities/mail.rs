@@ -11,12 +11,18 @@ impl Host for CallState {
             address,
             thread,
             mailer,
+            mail_is_granted,
         } = &self.caller
         else {
             return Ok(Err(SendError::Invalid(
                 "only deliveries send mail".to_owned(),
             )));
         };
+        if !mail_is_granted {
+            return Ok(Err(SendError::Invalid(
+                "the plugin asks for mail, but its project does not grant it".to_owned(),
+            )));
+        }
         if message.to != *address {
             return Ok(Err(SendError::Invalid(
                 "the recipient is not the one of this delivery".to_owned(),

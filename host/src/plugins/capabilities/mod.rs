@@ -1,7 +1,7 @@
 //! What a plugin may use of the host, one module each of the same shape: the interface's functions on [`CallState`].
 //!
 //! A plugin is linked with an interface only where its kind or its manifest entitles it to it: [`link`] is the whole rule.
-//! Projects have no grants of their own yet: the plugins are the operator's, and what they ask for is granted.
+//! What its project grants it is judged when it makes use of one: a plugin runs with less than it asks for.
 
 mod checkpoints;
 mod http;
@@ -9,8 +9,9 @@ mod log;
 mod mail;
 
 use super::contract::v0_1;
-use super::manifest::{Capability, Kind, Manifest};
+use super::manifest::{Kind, Manifest};
 use super::state::CallState;
+use crate::domain::plugin::Capability;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 

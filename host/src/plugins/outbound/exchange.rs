@@ -47,7 +47,10 @@ const HOST_OWNED: [HeaderName; 16] = [
 /// Which addresses one call may reach, and which of them get the run's token.
 pub(in crate::plugins) struct Grant {
     pub(in crate::plugins) plugin: String,
+    /// What its manifest asks for.
     pub(in crate::plugins) hosts: Arc<[HostPattern]>,
+    /// What its project grants of that; `None`: all.
+    pub(in crate::plugins) granted_hosts: Option<Arc<[HostPattern]>>,
     pub(in crate::plugins) task_origins: Vec<url::Origin>,
     pub(in crate::plugins) token_origins: Vec<url::Origin>,
 }
@@ -100,7 +103,6 @@ impl Call {
         // Taken in any case: a plugin that cannot get rid of its body sees a broken stream instead of the refusal.
         let body = self.collect(body).await;
         let (url, body) = (checked?, body?);
-        let sent_bytes = body.len();
         let _slot = slot.map_err(|_| Error::ConnectionLimitReached)?;
 
         let mut headers = head.headers;
@@ -117,6 +119,7 @@ impl Call {
             *outgoing.method(),
             Method::POST | Method::PUT | Method::PATCH
         );
+        let sent_bytes = body.len();
         if wants_length || !body.is_empty() {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             *outgoing.body_mut() = Some(body.into());
@@ -154,6 +157,16 @@ impl Call {
         let is_granted = |pattern: &HostPattern| pattern.covers(&url, &self.grant.task_origins);
         if !self.grant.hosts.iter().any(is_granted) {
             return Err(self.refuse(&url, "the plugin's manifest does not ask for it"));
+        }
+        if let Some(granted) = &self.grant.granted_hosts
+            && !granted.iter().any(is_granted)
+        {
+            let hosts: Vec<String> = granted.iter().map(ToString::to_string).collect();
+            let hosts = match hosts.as_slice() {
+                [] => "no address at all".to_owned(),
+                hosts => format!("{} only", hosts.join(", ")),
+            };
+            return Err(self.refuse(&url, &format!("its project grants it {hosts}")));
         }
         if !self.outbound.lets_through(&url) {
             self.refuse(

@@ -18,6 +18,7 @@ pub use address::{BadOutboundAllow, OutboundAllow};
 pub(super) use exchange::{Call, Grant};
 
 use super::error::PluginError;
+use super::hosts::HostPattern;
 use super::rehearsal::Rehearsal;
 use super::settings::OutboundSettings;
 use address::AddressFilter;
@@ -50,6 +51,29 @@ impl Outbound {
             connect_timeout: settings.connect_timeout,
             rehearsal,
         })
+    }
+
+    /// Says why a project may not grant this host.
+    pub(super) fn check_granted(&self, host: &str) -> Result<(), String> {
+        match HostPattern::parse(host)? {
+            HostPattern::Anywhere => Err("only the operator grants the whole network".into()),
+            HostPattern::Below { suffix, .. } if !suffix.trim_start_matches('.').contains('.') => {
+                Err(format!(
+                    "{host} is too wide: name at least two labels after the *"
+                ))
+            }
+            HostPattern::TaskOrigin | HostPattern::Below { .. } => Ok(()),
+            HostPattern::Exactly { .. } => {
+                let url = Url::parse(host).map_err(|error| error.to_string())?;
+                if self.lets_through(&url) {
+                    Ok(())
+                } else {
+                    Err(format!(
+                        "{host} is a private, loopback or otherwise closed address"
+                    ))
+                }
+            }
+        }
     }
 
     /// Whether the address may be called as far as can be told without a look-up.

@@ -1,0 +1,164 @@
+//! What a body grants a plugin, and what it says of a component.
+
+use super::Fields;
+use super::tasks::{fault_of_address, fault_of_component};
+use crate::domain::faults::Faults;
+use crate::domain::plugin::{Capability, Grant, GrantedLimits, MOST_CONFIG_BYTES};
+use serde_json::{Map, Value};
+use url::Url;
+
+const MOST_HOSTS: usize = 100;
+const MOST_HOST_CHARACTERS: usize = 300;
+const MOST_VERSION_CHARACTERS: usize = 100;
+const MOST_NAME_CHARACTERS: usize = 255;
+const MOST_ADDRESS_CHARACTERS: usize = 2_048;
+/// The plugin that calls components over HTTP.
+const HTTP_COMPONENT: &str = "http-component";
+
+/// What absent keys would allow is not allowed. The second value is the version that was looked at.
+pub(in crate::api) fn read_grant(
+    body: &Map<String, Value>,
+    faults: &mut Faults,
+) -> (Grant, Option<String>) {
+    let mut fields = Fields::new(body, "", faults);
+    let version = fields.text("version", MOST_VERSION_CHARACTERS);
+    let version = version.map(str::to_owned);
+    let grant = Grant {
+        capabilities: read_capabilities(&mut fields),
+        hosts: read_hosts(&mut fields),
+        limits: read_limits(&mut fields),
+    };
+    if !grant.hosts.is_empty() && !grant.capabilities.contains(&Capability::Http) {
+        fields.fault("hosts", "are of use only with the capability http");
+    }
+    (grant, version)
+}
+
+fn read_capabilities(fields: &mut Fields<'_, '_>) -> Vec<Capability> {
+    const KEY: &str = "capabilities";
+    let mut capabilities = Vec::new();
+    for (at, value) in fields.array(KEY).unwrap_or_default().iter().enumerate() {
+        let capability = match value.as_str() {
+            Some("http") => Capability::Http,
+            Some("mail") => Capability::Mail,
+            _ => {
+                fields.fault(&format!("{KEY}[{at}]"), "must be http or mail");
+                continue;
+            }
+        };
+        if !capabilities.contains(&capability) {
+            capabilities.push(capability);
+        }
+    }
+    capabilities
+}
+
+fn read_hosts(fields: &mut Fields<'_, '_>) -> Vec<String> {
+    const KEY: &str = "hosts";
+    let values = fields.array(KEY).unwrap_or_default();
+    if values.len() > MOST_HOSTS {
+        fields.fault(KEY, format!("must not have more than {MOST_HOSTS} hosts"));
+        return Vec::new();
+    }
+    let mut hosts = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        match value.as_str() {
+            Some(host) if host.chars().count() <= MOST_HOST_CHARACTERS => {
+                hosts.push(host.to_owned());
+            }
+            _ => fields.fault(
+                &format!("{KEY}[{at}]"),
+                format!("must be a string of at most {MOST_HOST_CHARACTERS} characters"),
+            ),
+        }
+    }
+    hosts
+}
+
+fn read_limits(fields: &mut Fields<'_, '_>) -> GrantedLimits {
+    const KEY: &str = "limits";
+    let given = fields.parameters(KEY);
+    let mut limit = |key: &str, unit: &str, most: u64| {
+        let value = given.get(key).filter(|value| !value.is_null())?;
+        let number = value.as_u64().filter(|number| (1..=most).contains(number));
+        if number.is_none() {
+            fields.fault(
+                &format!("{KEY}.{key}"),
+                format!("must be an integer from 1 to {most} ({unit})"),
+            );
+        }
+        u32::try_from(number?).ok()
+    };
+    GrantedLimits {
+        cpu_seconds: limit("cpuSeconds", "seconds", 3_600),
+        wall_seconds: limit("wallSeconds", "seconds", 86_400),
+        memory_mebibytes: limit("memoryMebibytes", "MiB", 1_024),
+        log_kibibytes: limit("logKibibytes", "KiB", 1_048_576),
+        response_kibibytes: limit("responseKibibytes", "KiB", 1_048_576),
+        http_request_kibibytes: limit("httpRequestKibibytes", "KiB", 1_048_576),
+        http_response_kibibytes: limit("httpResponseKibibytes", "KiB", 1_048_576),
+        http_requests_at_once: limit("httpRequestsAtOnce", "requests", 1_000),
+    }
+}
+
+/// What a body says of a component.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct ComponentWish {
+    pub(in crate::api) plugin: String,
+    pub(in crate::api) config: Map<String, Value>,
+    pub(in crate::api) url: Option<String>,
+}
+
+pub(in crate::api) fn read_component_wish(
+    name: &str,
+    body: &Map<String, Value>,
+    faults: &mut Faults,
+) -> ComponentWish {
+    let is_name = (1..=MOST_NAME_CHARACTERS).contains(&name.chars().count())
+        && !name.trim().is_empty()
+        && !name.chars().any(char::is_control);
+    if !is_name {
+        faults.add("name", "must be a component's name of 1 to 255 characters");
+    } else if let Some(reason) = fault_of_component(name) {
+        faults.add("name", reason);
+    }
+    let mut fields = Fields::new(body, "", faults);
+    let plugin = fields.text("plugin", MOST_NAME_CHARACTERS);
+    let url = fields.text("url", MOST_ADDRESS_CHARACTERS);
+    if !fields.has("plugin") && !fields.has("url") {
+        fields.fault("plugin", "plugin or url must be set");
+    }
+    let plugin = plugin.unwrap_or(HTTP_COMPONENT).to_owned();
+    if let Some(url) = url {
+        if plugin != HTTP_COMPONENT {
+            fields.fault(
+                "url",
+                format!("is of use with the plugin {HTTP_COMPONENT} only"),
+            );
+        } else if let Some(reason) = fault_of_base(url) {
+            fields.fault("url", reason);
+        }
+    }
+    let config = fields.parameters("config");
+    if Value::Object(config.clone()).to_string().len() > MOST_CONFIG_BYTES {
+        fields.fault(
+            "config",
+            format!("must not have more than {MOST_CONFIG_BYTES} bytes"),
+        );
+    }
+    ComponentWish {
+        plugin,
+        config,
+        url: url.map(|url| url.trim_end_matches('/').to_owned()),
+    }
+}
+
+/// Others are appended to it.
+fn fault_of_base(address: &str) -> Option<String> {
+    if let Some(reason) = fault_of_address(address) {
+        return Some(reason);
+    }
+    let url = Url::parse(address).ok()?;
+    (url.query().is_some() || url.fragment().is_some())
+        .then(|| "must have no query and no fragment".to_owned())
+}

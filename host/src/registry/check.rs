@@ -1,0 +1,51 @@
+//! Whether tasks fit the plugins that will run them, as far as these say when they are saved.
+
+use super::{Registry, RegistryError};
+use crate::domain::faults::{Fault, Faults};
+use crate::domain::ids::ProjectId;
+use crate::domain::task::Task;
+use crate::plugins::{Kind, Manifest};
+use std::collections::HashMap;
+
+impl Registry {
+    /// What is wrong with the parameters of tasks in a list that stands at `path`. Tasks of a component that nothing
+    /// answers to yet are fine.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn check_tasks(
+        &self,
+        project: ProjectId,
+        tasks: &[Task],
+        path: &str,
+    ) -> Result<Vec<Fault>, RegistryError> {
+        let mut faults = Faults::default();
+        let mut manifests: HashMap<&str, Option<Manifest>> = HashMap::new();
+        for (at, task) in tasks.iter().enumerate() {
+            let Some(component) = task.component.as_deref() else {
+                continue;
+            };
+            if !manifests.contains_key(component) {
+                manifests.insert(component, self.manifest_of(project, component).await?);
+            }
+            if let Some(Some(manifest)) = manifests.get(component) {
+                let path = format!("{path}[{at}].actionParameters");
+                manifest.check_parameters(&task.action_parameters, &path, &mut faults);
+            }
+        }
+        Ok(faults.into_list())
+    }
+
+    /// Of the plugin that new runs of the component get, or will once it is granted what it asks for.
+    async fn manifest_of(
+        &self,
+        project: ProjectId,
+        component: &str,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let entry = self.store.read_component(project, component).await?;
+        let id = entry.map_or_else(|| component.to_owned(), |entry| entry.plugin);
+        let plugin = self.show(project, &id).await?;
+        let plugin = plugin.filter(|plugin| plugin.kind == Kind::Task);
+        Ok(plugin.and_then(|plugin| plugin.current().map(|version| version.manifest.clone())))
+    }
+}
