@@ -6,6 +6,7 @@ mod jobs;
 mod leases;
 mod notifications;
 mod orchestrations;
+mod rush;
 mod schedule;
 mod tokens;
 

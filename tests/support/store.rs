@@ -13,6 +13,7 @@ use orchestrator::store::{
     TokenSecret,
 };
 use serde_json::{Map, Value, json};
+use sqlx::{AnyConnection, Connection};
 use std::collections::HashMap;
 use tempfile::TempDir;
 
@@ -57,6 +58,16 @@ impl TestStore {
     /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    /// Runs statements beside the store, as a host of another version or an operator would.
+    pub async fn sql(&self, statements: &[String]) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        for sql in statements {
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            query.execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
     }
 
     pub async fn another_project(&self) -> ProjectId {

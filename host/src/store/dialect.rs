@@ -105,6 +105,25 @@ impl Dialect {
         }
     }
 
+    /// A table of rows that are bound as one JSON array of arrays: of numbers, and after them of texts. So a statement for
+    /// many rows has one text, whatever their number, and is prepared once per connection.
+    pub(super) fn rows(self, parameter: &str, numbers: &[&str], texts: &[&str]) -> String {
+        let (number, each) = match self {
+            Self::Sqlite => ("", format!("json_each({parameter})")),
+            Self::Postgres => (
+                "::bigint",
+                format!("json_array_elements({parameter}::json)"),
+            ),
+        };
+        let numbers = numbers.iter().map(|name| (name, number));
+        let columns: Vec<String> = numbers
+            .chain(texts.iter().map(|name| (name, "")))
+            .enumerate()
+            .map(|(at, (name, cast))| format!("(value ->> {at}){cast} AS {name}"))
+            .collect();
+        format!("(SELECT {} FROM {each})", columns.join(", "))
+    }
+
     /// Ends a `SELECT` that locks what it finds for a change; waits for whoever has it locked. `of` is the table.
     pub(super) fn lock(self, of: &'static str) -> String {
         match self {

@@ -12,6 +12,7 @@ mod alarms;
 mod claims;
 mod deliveries;
 mod dialect;
+mod firings;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -34,7 +35,7 @@ pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
-pub use ticks::{DueOrchestration, Tick};
+pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
