@@ -1,5 +1,6 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod deaths;
 mod hosts;
 mod idempotency;
 mod jobs;

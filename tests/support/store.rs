@@ -9,8 +9,8 @@ use orchestrator::domain::task::Task;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::store::{
-    Capacity, CreatedJob, LeasedStep, NewJob, NewOrchestration, NewToken, Store, TokenChoice,
-    TokenSecret,
+    Capacity, CreatedJob, FailPoints, LeasedStep, NewJob, NewOrchestration, NewToken, Store,
+    TokenChoice, TokenSecret,
 };
 use serde_json::{Map, Value, json};
 use sqlx::{AnyConnection, Connection};
@@ -53,6 +53,11 @@ impl TestStore {
     /// Another host on the same database.
     pub async fn another_host(&self) -> Store {
         Store::open(&self.url).await.unwrap()
+    }
+
+    /// The same that dies where it is told to.
+    pub async fn failing_host(&self, fail_points: FailPoints) -> Store {
+        Store::open_with(&self.url, fail_points).await.unwrap()
     }
 
     /// A folder of its own; an embedded database is in it.
