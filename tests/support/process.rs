@@ -64,6 +64,26 @@ impl Installation {
         self.start_in(&self.data_dir()).await
     }
 
+    /// One that a full disk can be played to: the limit of its files' size is an error to it, and no signal.
+    pub async fn start_with_limits(&self) -> Process {
+        let plain = command(&self.arguments(&self.data_dir()));
+        let mut limited = Command::new("/usr/bin/env");
+        limited
+            .arg("--ignore-signal=XFSZ")
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env_clear()
+            .envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Process::start(limited).await
+    }
+
     /// One of several hosts.
     pub async fn start_host(&self, number: usize) -> Process {
         let data_dir = self.dir.path().join(format!("host-{number}"));
@@ -71,6 +91,10 @@ impl Installation {
     }
 
     async fn start_in(&self, data_dir: &Path) -> Process {
+        Process::start(command(&self.arguments(data_dir))).await
+    }
+
+    fn arguments(&self, data_dir: &Path) -> Vec<String> {
         let data_dir = format!("--data-dir={}", data_dir.display());
         let mut arguments = vec![
             "serve".to_owned(),
@@ -78,7 +102,7 @@ impl Installation {
             "--listen=127.0.0.1:0".to_owned(),
         ];
         arguments.extend(self.settings.iter().cloned());
-        Process::start(&arguments).await
+        arguments
     }
 }
 
@@ -103,8 +127,8 @@ pub struct Process {
 }
 
 impl Process {
-    async fn start(arguments: &[String]) -> Self {
-        let mut child = command(arguments).spawn().expect("started");
+    async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("started");
         let (sender, mut log) = watch::channel(String::new());
         collect(child.stderr.take().expect("piped"), sender.clone());
         collect(child.stdout.take().expect("piped"), sender);
@@ -140,6 +164,18 @@ impl Process {
         let (signal, id) = (format!("-{name}"), self.child.id().to_string());
         let told = Command::new("kill").args([signal, id]).status();
         assert!(told.expect("kill").success());
+    }
+
+    /// No file of it may grow beyond this; `unlimited` takes the limit away.
+    pub fn limit_files(&self, bytes: &str) {
+        let (pid, size) = (
+            self.child.id().to_string(),
+            format!("--fsize={bytes}:unlimited"),
+        );
+        let told = Command::new("prlimit")
+            .args(["--pid", &pid, &size])
+            .status();
+        assert!(told.expect("prlimit").success());
     }
 
     /// SIGTERM, and the end.

@@ -69,6 +69,10 @@ impl Dialect {
                 "SET idle_in_transaction_session_timeout = '30s'",
                 // Queries here are short: compiling one takes longer than running it.
                 "SET jit = off",
+                // Every query has an index that it is meant to walk, in its order. Plans are kept for a connection's life:
+                // one that was made while a table was small must not read all of it once it is large.
+                "SET enable_seqscan = off",
+                "SET enable_bitmapscan = off",
             ],
         };
         for setting in settings {

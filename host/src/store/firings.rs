@@ -197,12 +197,14 @@ async fn advance_schedules(tx: &mut Tx, due: &[Due]) -> Result<()> {
 /// Adds the jobs, each at the end of its orchestration's queue; returns them by orchestration.
 async fn insert_jobs(tx: &mut Tx, due: &[Due], now: Timestamp) -> Result<HashMap<i64, i64>> {
     let rows = Dialect::of(tx).rows("$1", &["id", "alarm_at"], &[]);
+    // Not EXISTS: for many orchestrations at once PostgreSQL would read all open jobs to answer it.
     let sql = format!(
         "INSERT INTO jobs (project_id, orchestration_id, revision_id, status, is_ready, initialized_by, created_at, \
          token_id, token_description, alarm_at) \
          SELECT o.project_id, o.id, o.revision_id, 'waiting', \
-         CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE orchestration_id = o.id AND status = 'waiting') \
-         OR EXISTS (SELECT 1 FROM jobs WHERE orchestration_id = o.id AND status = 'processing') THEN 0 ELSE 1 END, \
+         CASE WHEN (SELECT id FROM jobs WHERE orchestration_id = o.id AND status = 'waiting' LIMIT 1) IS NULL \
+         AND (SELECT id FROM jobs WHERE orchestration_id = o.id AND status = 'processing' LIMIT 1) IS NULL \
+         THEN 1 ELSE 0 END, \
          'scheduler', $2, o.token_id, o.token_description, d.alarm_at \
          FROM {rows} d JOIN orchestrations o ON o.id = d.id ORDER BY o.id RETURNING id, orchestration_id"
     );
