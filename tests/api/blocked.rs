@@ -32,7 +32,7 @@ async fn requests_beyond_the_connections_are_asked_to_come_again_and_served_afte
 
     for answer in reads.into_iter().chain(writes) {
         assert_eq!(answer.headers["retry-after"], "1");
-        assert_eq!(answer.refusal(503), "UNAVAILABLE");
+        assert_eq!(answer.expect(503)["code"], "UNAVAILABLE");
     }
     blocking.rollback().await.unwrap();
     until("the service to return", || async {

@@ -15,7 +15,7 @@ async fn a_full_disk_is_told_loses_nothing_acknowledged_and_is_over_when_there_i
         .await;
     process.finished(&first).await;
     let log = installation.data_dir().join("orchestrator.sqlite-wal");
-    let room = std::fs::metadata(log).unwrap().len() + (96 << 10);
+    let room = std::fs::metadata(log).unwrap().len() + (400 << 10);
     let client = process.client();
     let jobs = "/orchestrations/1/jobs";
 
@@ -30,7 +30,7 @@ async fn a_full_disk_is_told_loses_nothing_acknowledged_and_is_over_when_there_i
         assert!(acknowledged.len() < 2_000);
     };
     assert_eq!(refused.headers["retry-after"], "1");
-    assert_eq!(refused.refusal(503), "UNAVAILABLE");
+    assert_eq!(refused.expect(503)["code"], "UNAVAILABLE");
     let count = |what: &str| process.log().matches(what).count();
     // Two heartbeats: three seconds, in which nothing tries again and again without a pause.
     until("two heartbeats to fail", || {

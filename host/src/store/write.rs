@@ -9,6 +9,8 @@
 //! of durability between commits, and a transaction of several writes would hold locks in the order in which these
 //! happened to arrive, so that two hosts could block each other.
 //!
+//! A connection whose transaction could not be ended is closed, and the next write gets another one.
+//!
 //! An operation is run once. One that fails because the database went away, or had to give a transaction up, is refused
 //! as unavailable: its caller asks again.
 
@@ -184,6 +186,23 @@ impl Committer {
             return Ok(());
         }
         let mut connection = self.pool.acquire().await?;
+        let result = self
+            .in_transaction_of(&mut connection, operations, acknowledgements)
+            .await;
+        if result.is_err() {
+            // Its state is unknown: SQLite, for one, ends a transaction by itself when the disk is full, and the connection
+            // would stay in one that no longer is.
+            connection.close_on_drop();
+        }
+        result
+    }
+
+    async fn in_transaction_of(
+        &self,
+        connection: &mut Tx,
+        operations: Vec<Operation>,
+        acknowledgements: &mut Vec<Acknowledge>,
+    ) -> std::result::Result<(), sqlx::Error> {
         let mut transaction = connection.begin_with(self.dialect.begin()).await?;
         let alone = operations.len() == 1;
         let mut kept = 0_usize;
