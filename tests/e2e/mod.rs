@@ -5,6 +5,7 @@ mod crash;
 mod full_disk;
 mod hosts;
 mod mail;
+mod roles;
 mod schedule;
 mod settings;
 

@@ -90,8 +90,21 @@ impl Installation {
         self.start_in(&data_dir).await
     }
 
+    /// One of several hosts, of which each does its part.
+    pub async fn start_host_as(&self, number: usize, roles: &str) -> Process {
+        let data_dir = self.dir.path().join(format!("host-{number}"));
+        let roles = format!("--roles={roles}");
+        self.start_with(&data_dir, Some(roles)).await
+    }
+
     async fn start_in(&self, data_dir: &Path) -> Process {
-        Process::start(command(&self.arguments(data_dir))).await
+        self.start_with(data_dir, None).await
+    }
+
+    async fn start_with(&self, data_dir: &Path, setting: Option<String>) -> Process {
+        let mut arguments = self.arguments(data_dir);
+        arguments.extend(setting);
+        Process::start(command(&arguments)).await
     }
 
     fn arguments(&self, data_dir: &Path) -> Vec<String> {
