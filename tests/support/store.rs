@@ -9,11 +9,11 @@ use orchestrator::domain::task::Task;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::store::{
-    Capacity, CreatedJob, LeasedStep, NewJob, NewOrchestration, NewToken, Store, TokenChoice,
-    TokenSecret,
+    Capacity, CreatedJob, FailPoints, LeasedStep, NewJob, NewOrchestration, NewToken, Store,
+    TokenChoice, TokenSecret,
 };
 use serde_json::{Map, Value, json};
-use sqlx::{Connection, Row};
+use sqlx::{AnyConnection, Connection, Row};
 use std::collections::HashMap;
 use tempfile::TempDir;
 
@@ -57,16 +57,31 @@ impl TestStore {
 
     /// How many of a job's tasks wait for their time.
     pub async fn count_waiting_runs(&self, job: JobId) -> i64 {
-        let mut connection = sqlx::AnyConnection::connect(&self.url).await.unwrap();
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
         let sql =
             "SELECT COUNT(*) FROM task_runs WHERE job_id = $1 AND wake_at IS NOT NULL AND step > 0";
         let row = sqlx::query(sql).bind(job.0).fetch_one(&mut connection);
         row.await.unwrap().get(0)
     }
 
+    /// The same that dies where it is told to.
+    pub async fn failing_host(&self, fail_points: FailPoints) -> Store {
+        Store::open_with(&self.url, fail_points).await.unwrap()
+    }
+
     /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    /// Runs statements beside the store, as a host of another version or an operator would.
+    pub async fn sql(&self, statements: &[String]) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        for sql in statements {
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            query.execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
     }
 
     pub async fn another_project(&self) -> ProjectId {

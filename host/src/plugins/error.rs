@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
-    #[error("the component's manifest is not valid: {0}")]
+    #[error("{}", not_readable(.0))]
     Manifest(#[from] ManifestError),
     /// Each reason reads on from the plugin's name.
     #[error("plugin {plugin} {}", reasons.join("; it "))]
@@ -46,4 +46,12 @@ pub enum PluginError {
     MailFrom(String),
     #[error("the built-in plugin {0} is missing from this build")]
     BuiltinMissing(String),
+}
+
+/// What is no component at all has no manifest that could be wrong.
+fn not_readable(error: &ManifestError) -> String {
+    match error {
+        ManifestError::Section(error) => error.to_string(),
+        error => format!("the component's manifest is not valid: {error}"),
+    }
 }
