@@ -21,6 +21,7 @@ fn event() -> Event {
         channel: Channel::Error,
         time: NOW,
         address: "ops@example.com".into(),
+        config: "{}".into(),
         parameters: "{}".into(),
         orchestration_id: OrchestrationId(5),
         orchestration_name: "Nightly load".into(),
@@ -65,7 +66,7 @@ fn open_with(sink: &SmtpSink) -> Plugins {
 
 async fn deliver(plugins: &Plugins, event: Event) -> Result<Option<String>, StepError> {
     let email = plugins.delivery("email").expect("built in");
-    plugins.deliver(&email, event, thread()).await
+    plugins.deliver(&email, event, thread(), Vec::new()).await
 }
 
 fn header<'a>(mail: &'a Mail, name: &'a str) -> &'a str {
@@ -207,7 +208,9 @@ async fn other_deliveries_answer_for_themselves() {
         ..event()
     };
 
-    let delivered = plugins().deliver(&delivers, asks("ok"), thread()).await;
+    let delivered = plugins()
+        .deliver(&delivers, asks("ok"), thread(), Vec::new())
+        .await;
     let limited = failure(
         plugins()
             .deliver(&delivers, asks("rate-limit"), thread())

@@ -15,8 +15,10 @@ pub struct Event {
     pub attempt: u32,
     pub channel: Channel,
     pub time: Timestamp,
-    /// For email the recipient's address.
+    /// The subscription's `email`; empty where it has none.
     pub address: String,
+    /// JSON object: the subscription's `config`.
+    pub config: String,
     /// JSON object: the subscription's parameters.
     pub parameters: String,
     pub orchestration_id: OrchestrationId,

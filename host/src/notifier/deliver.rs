@@ -6,6 +6,7 @@
 use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
 use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
+use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
@@ -141,17 +142,17 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
-        let result = match self.plugins.delivery(&delivery.plugin) {
+        let result = match self.plugins.delivery(&delivery.target.plugin) {
             Some(plugin) => {
                 let thread = self.thread(&delivery);
                 self.plugins
-                    .deliver(&plugin, self.event(&delivery), thread)
+                    .deliver(&plugin, self.event(&delivery), thread, Vec::new())
                     .await
             }
             None => Err(StepError::Failed(Failure::new(
                 FailureKind::Config,
                 "NO_PLUGIN",
-                format!("there is no delivery plugin {:?}", delivery.plugin),
+                format!("there is no delivery plugin {:?}", delivery.target.plugin),
             ))),
         };
         let end = attempt_end(&delivery, result, self.pause.clock.now());
@@ -177,10 +178,15 @@ impl Deliverer {
     fn thread(&self, delivery: &LeasedDelivery) -> MailThread {
         let installation = &self.installation;
         let orchestration = delivery.job.orchestration_id;
-        let (channel, incident) = (delivery.channel.as_str(), delivery.incident);
+        // The recovery ends the thread of the errors.
+        let thread = match delivery.channel {
+            Channel::Recovery => Channel::Error.as_str(),
+            channel => channel.as_str(),
+        };
+        let incident = delivery.incident;
         MailThread {
             message_id: format!("delivery-{}.{installation}", delivery.lease.delivery),
-            thread_id: format!("{channel}-{orchestration}-{incident}.{installation}"),
+            thread_id: format!("{thread}-{orchestration}-{incident}.{installation}"),
             unsubscribe: None,
         }
     }
@@ -193,7 +199,8 @@ impl Deliverer {
             attempt: delivery.attempt,
             channel: delivery.channel,
             time: delivery.created_at,
-            address: delivery.address.clone(),
+            address: delivery.target.email.clone(),
+            config: delivery.target.config.clone(),
             parameters: delivery.parameters.clone(),
             orchestration_id: job.orchestration_id,
             orchestration_name: delivery.orchestration_name.clone(),
@@ -248,9 +255,9 @@ fn attempt_end(
         failure.kind,
         FailureKind::Transient | FailureKind::RateLimit
     );
-    let delay = retry_delay(delivery.attempt).max(failure.retry_after.unwrap_or_default());
+    let delay = retry_delay(delivery.attempt_since).max(failure.retry_after.unwrap_or_default());
     let next_at = now.plus(delay);
-    if can_help && next_at.since(delivery.created_at) < LONGEST_TRIED {
+    if can_help && next_at.since(delivery.tried_since) < LONGEST_TRIED {
         AttemptEnd::Retry {
             kind,
             message,

@@ -6,6 +6,7 @@
 
 use super::hosts::HostPattern;
 use super::section::{SectionError, custom_section};
+use crate::domain::credential::is_credential_name;
 use crate::domain::step::Restart;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,8 +16,11 @@ use std::time::Duration;
 pub const MANIFEST_SECTION: &str = "orchestrator:manifest";
 /// The line of the contract that this server speaks.
 pub const CONTRACT: &str = "0.1";
+/// In `credentials`: whichever the task's parameters, or the notification's `config`, name under the key `credential`.
+pub const NAMED: &str = "named";
 const MOST_BYTES: usize = 64 << 10;
 const MOST_HOSTS: usize = 100;
+const MOST_CREDENTIALS: usize = 20;
 
 /// What a plugin is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -45,6 +49,8 @@ pub struct Manifest {
     pub description: String,
     pub capabilities: Vec<Capability>,
     pub(crate) hosts: Vec<HostPattern>,
+    /// The project's credentials that the plugin uses, by name; [`NAMED`] is the one that the task or the notification names.
+    pub credentials: Vec<String>,
     /// For deliveries, whose attempts are always repeated, `idempotent`.
     pub restart: Restart,
     /// Less than the server's limits, where the plugin is content with less.
@@ -115,6 +121,8 @@ struct Raw {
     capabilities: Vec<String>,
     #[serde(default)]
     hosts: Vec<String>,
+    #[serde(default)]
+    credentials: Vec<String>,
     restart: Option<String>,
     #[serde(default)]
     limits: AskedLimits,
@@ -185,6 +193,14 @@ impl Manifest {
         if raw.hosts.len() > MOST_HOSTS {
             return wrong("hosts", "at most 100");
         }
+        if raw.credentials.len() > MOST_CREDENTIALS
+            || !raw.credentials.iter().all(|name| is_credential_name(name))
+        {
+            return wrong(
+                "credentials",
+                "at most 20 names of credentials, or \"named\"",
+            );
+        }
         if !raw.config_schema.is_object() {
             return wrong("config-schema", "an object");
         }
@@ -212,10 +228,19 @@ impl Manifest {
             description: raw.description,
             capabilities,
             hosts,
+            credentials: raw.credentials,
             restart,
             limits: raw.limits,
             config_schema: raw.config_schema,
         })
+    }
+
+    /// The names of the credentials that a call may use, where the task or the notification names this one.
+    #[must_use]
+    pub fn credentials_wanted(&self, named: Option<&str>) -> Vec<String> {
+        let wanted = self.credentials.iter();
+        let wanted = wanted.filter_map(|name| if name == NAMED { named } else { Some(name) });
+        wanted.map(str::to_owned).collect()
     }
 
     pub(super) fn asks_for(&self, capability: Capability) -> bool {

@@ -13,6 +13,7 @@ mod call;
 mod capabilities;
 mod component;
 mod contract;
+mod credentials;
 mod engine;
 mod error;
 mod hosts;
@@ -31,7 +32,7 @@ mod state;
 pub use component::Plugin;
 pub use error::PluginError;
 pub use manifest::{
-    AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError,
+    AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError, NAMED,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use section::SectionError;
@@ -41,6 +42,7 @@ pub use services::{
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 
 use crate::clock::Clock;
+use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::step::{Checkpoint, Failure, Step, StepCall, StepContext};
 use cache::Cache;
@@ -213,7 +215,8 @@ impl Plugins {
         .await
     }
 
-    /// Makes one attempt to deliver an event, and answers with the receipt where there is one.
+    /// Makes one attempt to deliver an event, with credentials that [`Manifest::credentials_wanted`] names, and answers with
+    /// the receipt where there is one.
     ///
     /// # Errors
     /// [`StepError::Failed`] of the kinds `Transient` and `RateLimit` is worth another attempt, as is
@@ -223,13 +226,14 @@ impl Plugins {
         plugin: &Plugin,
         event: Event,
         thread: MailThread,
+        credentials: Vec<Credential>,
     ) -> Result<Option<String>, StepError> {
         self.run(plugin, move |inner, plugin, _| async move {
             let loaded = plugin.loaded();
             let Exports::Delivery(delivery) = &loaded.exports else {
                 return Err(call::wrong_kind(loaded, "delivery"));
             };
-            let prepared = prepare::delivery(&inner, loaded, &event, thread);
+            let prepared = prepare::delivery(&inner, loaded, &event, thread, &credentials);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);

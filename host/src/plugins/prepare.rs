@@ -2,12 +2,14 @@
 
 use super::Inner;
 use super::component::Loaded;
+use super::credentials::Credentials;
 use super::limits::Signals;
 use super::manifest::Capability;
 use super::outbound::{self, Grant, secure_origins};
 use super::output::{LogSink, Output};
 use super::services::{LogLevel, MailThread, StepServices};
 use super::state::{CallState, Caller};
+use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::step::StepContext;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub(super) fn task(
         hosts: Arc::clone(&loaded.hosts),
         task_origins,
         token_origins,
+        credentials: Arc::new(Credentials::new(services.credentials())),
     };
     let lines = Arc::clone(&services);
     let log: LogSink = Arc::new(move |level, line: &str| lines.log(level, line));
@@ -45,6 +48,7 @@ pub(super) fn delivery(
     loaded: &Loaded,
     event: &Event,
     thread: MailThread,
+    credentials: &[Credential],
 ) -> CallState {
     let caller = Caller::Delivery {
         address: event.address.clone(),
@@ -56,6 +60,7 @@ pub(super) fn delivery(
         hosts: Arc::clone(&loaded.hosts),
         task_origins: Vec::new(),
         token_origins: Vec::new(),
+        credentials: Arc::new(Credentials::new(credentials)),
     };
     let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
     let log: LogSink = Arc::new(move |level, line: &str| {
@@ -71,6 +76,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
         Caller::Task { services, home } => Some((Arc::clone(services), home.clone())),
         Caller::Delivery { .. } => None,
     };
+    let credentials = Arc::clone(&grant.credentials);
     let http_call = loaded.manifest.asks_for(Capability::Http).then(|| {
         outbound::Call::new(
             Arc::clone(&inner.outbound),
@@ -83,6 +89,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
     });
     CallState::new(
         caller,
+        credentials,
         http_call,
         loaded.limits.memory_bytes,
         output,

@@ -77,10 +77,11 @@ async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
     let alarms = Alarms::of(&job.revision.notifications, &job.notifications_emails);
     let since = job.start_at.unwrap_or(job.created_at);
     for alarm in alarms.due_at(&times, now) {
+        let target = alarm.subscription.target();
         let delivery = NewDelivery {
             job: &job,
             channel: alarm.subscription.channel,
-            address: &alarm.subscription.email,
+            target: &target,
             parameters: &alarm.subscription.parameters,
             expected: Some(alarm.expected),
             actual: Some(now.since(since)),

@@ -9,15 +9,12 @@ use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, HostId, JobId, ProjectId};
-use crate::domain::job::Job;
-use crate::domain::notification::Channel;
+use crate::domain::job::{Job, Status};
+use crate::domain::notification::{Channel, Target};
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use std::time::Duration;
-
-/// The delivery plugin of subscriptions that name none.
-const DEFAULT_PLUGIN: &str = "email";
 
 /// Proof that this host attempts a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,15 +30,18 @@ pub struct LeasedDelivery {
     pub lease: DeliveryLease,
     pub project_id: ProjectId,
     pub channel: Channel,
-    pub plugin: String,
-    pub address: String,
+    pub target: Target,
     /// JSON object.
     pub parameters: String,
     pub expected: Option<Duration>,
     pub actual: Option<Duration>,
     pub created_at: Timestamp,
+    /// When its days began: with its creation, or with the last wish to send it again.
+    pub tried_since: Timestamp,
     /// 1 for the first one.
     pub attempt: u32,
+    /// The same since `tried_since`.
+    pub attempt_since: u32,
     pub orchestration_name: String,
     /// With its task runs.
     pub job: Job,
@@ -209,6 +209,8 @@ impl Store {
             return Err(columns.damaged("its job is missing"));
         };
         let channel = channel(&columns)?;
+        let created_at = columns.time("created_at")?;
+        let attempt: u32 = columns.count("attempts")?;
         let orchestration =
             sqlx::query("SELECT name FROM orchestrations WHERE id = $1 AND project_id = $2")
                 .bind(job.orchestration_id.0)
@@ -216,8 +218,8 @@ impl Store {
                 .fetch_one(&self.read)
                 .await?;
         let incident = match channel {
-            Channel::Error => self.first_error_since_success(&job).await?,
-            Channel::Waiting | Channel::Processing => job_id,
+            Channel::Error | Channel::Recovery => self.first_error_since_success(&job).await?,
+            Channel::Waiting | Channel::Processing | Channel::Success | Channel::Warning => job_id,
         };
         Ok(Some(LeasedDelivery {
             lease: DeliveryLease {
@@ -227,13 +229,14 @@ impl Store {
             },
             project_id,
             channel,
-            plugin: columns.text("plugin")?,
-            address: columns.text("address")?,
+            target: target(&columns)?,
             parameters: columns.text("parameters")?,
             expected: seconds(&columns, "expected_seconds")?,
             actual: seconds(&columns, "actual_seconds")?,
-            created_at: columns.time("created_at")?,
-            attempt: columns.count("attempts")?,
+            created_at,
+            tried_since: columns.maybe_time("renewed_at")?.unwrap_or(created_at),
+            attempt,
+            attempt_since: attempt.saturating_sub(columns.count("renewed_attempts")?),
             orchestration_name: Columns::of(&orchestration, "orchestrations").text("name")?,
             job,
             incident,
@@ -265,8 +268,8 @@ async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
     let sql = format!(
         "UPDATE deliveries SET host_id = $2, epoch = epoch + 1, attempts = attempts + 1, next_attempt_at = NULL \
          WHERE id = (SELECT d.id FROM deliveries d WHERE d.id = $1 AND d.next_attempt_at IS NOT NULL{lock_free}) \
-         RETURNING id, project_id, job_id, event, plugin, address, parameters, expected_seconds, actual_seconds, \
-         created_at, attempts, epoch"
+         RETURNING id, project_id, job_id, event, plugin, COALESCE(email, address) AS email, config, parameters, \
+         expected_seconds, actual_seconds, created_at, attempts, renewed_at, renewed_attempts, epoch"
     );
     for id in ids {
         let row = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
@@ -282,6 +285,14 @@ async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
 fn channel(columns: &Columns<'_>) -> Result<Channel> {
     let event = columns.text("event")?;
     Channel::from_text(&event).ok_or_else(|| columns.damaged(format!("unknown event {event:?}")))
+}
+
+fn target(columns: &Columns<'_>) -> Result<Target> {
+    Ok(Target {
+        plugin: columns.text("plugin")?,
+        email: columns.text("email")?,
+        config: columns.text("config")?,
+    })
 }
 
 fn seconds(columns: &Columns<'_>, name: &str) -> Result<Option<Duration>> {
@@ -313,7 +324,7 @@ fn read(row: &AnyRow) -> Result<Delivery> {
 pub(super) struct NewDelivery<'a> {
     pub(super) job: &'a Job,
     pub(super) channel: Channel,
-    pub(super) address: &'a str,
+    pub(super) target: &'a Target,
     pub(super) parameters: &'a Map<String, Value>,
     pub(super) expected: Option<Duration>,
     pub(super) actual: Option<Duration>,
@@ -325,23 +336,82 @@ pub(super) async fn insert_delivery(
     delivery: &NewDelivery<'_>,
     now: Timestamp,
 ) -> Result<()> {
+    let target = delivery.target;
     let seconds = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_secs()).ok());
     sqlx::query(
         "INSERT INTO deliveries (project_id, job_id, event, plugin, address, parameters, expected_seconds, \
-         actual_seconds, created_at, status, attempts, next_attempt_at, epoch) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $9, 0) \
+         actual_seconds, created_at, status, attempts, next_attempt_at, epoch, orchestration_id, email, config) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $9, 0, $10, $11, $12) \
          ON CONFLICT (job_id, event, plugin, address) DO NOTHING",
     )
     .bind(delivery.job.project_id.0)
     .bind(delivery.job.id.0)
     .bind(delivery.channel.as_str())
-    .bind(DEFAULT_PLUGIN)
-    .bind(storable(delivery.address))
+    .bind(storable(&target.plugin))
+    .bind(storable(&target.address()))
     .bind(to_json("deliveries", delivery.parameters)?)
     .bind(seconds(delivery.expected))
     .bind(seconds(delivery.actual))
     .bind(now.0)
+    .bind(delivery.job.orchestration_id.0)
+    .bind(storable(&target.email))
+    .bind(storable(&target.config))
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Promises what a job's end is told to. Addresses that were given for its run stand in place of all subscriptions, and get
+/// the mail of its failure.
+pub(super) async fn promise_notifications(
+    tx: &mut Tx,
+    job: &Job,
+    status: Status,
+    now: Timestamp,
+) -> Result<()> {
+    let none = Map::new();
+    let mut events = Vec::new();
+    if job.notifications_emails.is_empty() {
+        for one in &job.revision.notifications {
+            let is_due = match one.channel {
+                Channel::Error => status == Status::Error,
+                Channel::Success => status == Status::Success,
+                Channel::Warning => status == Status::Warning,
+                Channel::Recovery => status == Status::Success && failed_before(tx, job).await?,
+                Channel::Waiting | Channel::Processing => false,
+            };
+            if is_due {
+                events.push((one.channel, one.target(), &one.parameters));
+            }
+        }
+    } else if status == Status::Error {
+        let emails = job.notifications_emails.iter();
+        events.extend(emails.map(|email| (Channel::Error, Target::of_email(email), &none)));
+    }
+    for (channel, target, parameters) in &events {
+        let delivery = NewDelivery {
+            job,
+            channel: *channel,
+            target,
+            parameters,
+            expected: None,
+            actual: None,
+        };
+        insert_delivery(tx, &delivery, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether a job of the orchestration ended in error since the last one before this that ended in success.
+async fn failed_before(tx: &mut Tx, job: &Job) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT 1 AS one FROM jobs WHERE orchestration_id = $1 AND status = 'error' AND id < $2 AND id > COALESCE( \
+         (SELECT id FROM jobs WHERE orchestration_id = $1 AND status IN ('success', 'warning') AND status = 'success' \
+         AND id < $2 ORDER BY id DESC LIMIT 1), 0) LIMIT 1",
+    )
+    .bind(job.orchestration_id.0)
+    .bind(job.id.0)
+    .fetch_optional(tx)
+    .await?;
+    Ok(row.is_some())
 }

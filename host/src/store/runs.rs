@@ -5,7 +5,7 @@
 //! transaction.
 
 use super::claims::{Lease, LeasedStep};
-use super::deliveries::{NewDelivery, insert_delivery};
+use super::deliveries::promise_notifications;
 use super::jobs::advance_queue;
 use super::locks::lock_orchestration_of_run;
 use super::rows::{Columns, storable};
@@ -13,10 +13,8 @@ use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
 use crate::domain::ids::{HostId, JobId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
-use crate::domain::notification::Channel;
 use crate::domain::phases::{end_of, next_active};
 use crate::domain::time::Timestamp;
-use serde_json::Map;
 
 /// How a step ended.
 #[derive(Clone, Debug)]
@@ -298,35 +296,7 @@ pub(super) async fn finish_job(
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    if status == Status::Error {
-        promise_error_notifications(tx, job, now).await?;
-    }
+    promise_notifications(tx, job, status, now).await?;
     advance_queue(tx, job.orchestration_id).await?;
     drop_unused_token(tx, job.orchestration_id, job.token.id).await
-}
-
-async fn promise_error_notifications(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<()> {
-    let none = Map::new();
-    let subscriptions = job.revision.notifications.iter();
-    let receivers: Vec<_> = if job.notifications_emails.is_empty() {
-        subscriptions
-            .filter(|one| one.channel == Channel::Error)
-            .map(|one| (one.email.as_str(), &one.parameters))
-            .collect()
-    } else {
-        let emails = job.notifications_emails.iter();
-        emails.map(|email| (email.as_str(), &none)).collect()
-    };
-    for (address, parameters) in receivers {
-        let delivery = NewDelivery {
-            job,
-            channel: Channel::Error,
-            address,
-            parameters,
-            expected: None,
-            actual: None,
-        };
-        insert_delivery(tx, &delivery, now).await?;
-    }
-    Ok(())
 }

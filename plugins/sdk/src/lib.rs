@@ -35,6 +35,7 @@
 //! `cargo test`. The functions that call the host panic there.
 
 pub mod bindings;
+pub mod credentials;
 pub mod delivery;
 mod failure;
 pub mod http;

@@ -57,9 +57,11 @@ fn read_notification(
         check_parameters(channel, &mut parameters, &path, faults);
     }
     Some(Notification {
-        email: email?.to_owned(),
+        email: Some(email?.to_owned()),
         channel: channel?,
         parameters,
+        plugin: None,
+        config: None,
     })
 }
 
@@ -83,7 +85,7 @@ fn check_parameters(
     faults: &mut Faults,
 ) {
     let (key, range, unit) = match channel {
-        Channel::Error => return,
+        Channel::Error | Channel::Success | Channel::Warning | Channel::Recovery => return,
         Channel::Waiting => ("timeout", 1..=MOST_TIMEOUT_MINUTES, "minutes"),
         Channel::Processing => ("tolerance", 0..=MOST_TOLERANCE_PERCENT, "percent"),
     };
