@@ -213,7 +213,7 @@ async fn other_deliveries_answer_for_themselves() {
         .await;
     let limited = failure(
         plugins()
-            .deliver(&delivers, asks("rate-limit"), thread())
+            .deliver(&delivers, asks("rate-limit"), thread(), Vec::new())
             .await,
     );
 

@@ -96,13 +96,12 @@ impl Plugins {
             Mailer::new(settings.mail.as_ref(), clock)?
         };
         let registry = Registry::default();
-        let builtin = |id| {
-            let plugin = Plugin::load(&engine, &cache, &settings.limits, registry::builtin(id)?)?;
-            registry.add(&plugin);
-            Ok::<_, PluginError>(plugin)
-        };
-        let http_component = builtin(registry::HTTP_COMPONENT)?;
-        builtin(registry::EMAIL)?;
+        for component in registry::builtins() {
+            registry.add(&Plugin::load(&engine, &cache, &settings.limits, component)?);
+        }
+        let http_component = registry.by_id(registry::HTTP_COMPONENT);
+        let http_component =
+            http_component.ok_or(PluginError::BuiltinMissing(registry::HTTP_COMPONENT))?;
         Ok(Self(Arc::new(Inner {
             ticker: Ticker::start(&engine)?,
             engine,
@@ -129,13 +128,15 @@ impl Plugins {
         Ok(plugin)
     }
 
-    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`). For now it is the built-in `http-component` for
-    /// all of them.
+    /// The plugin that runs tasks of this component (`None`: of a `componentUrl`): the task type of that id, such as
+    /// `http-request`, else `http-component`.
     ///
     /// # Errors
     /// No plugin does; there will be such components once plugins can be uploaded.
-    pub fn task_type(&self, _component: Option<&str>) -> Result<Plugin, Failure> {
-        Ok(self.0.http_component.clone())
+    pub fn task_type(&self, component: Option<&str>) -> Result<Plugin, Failure> {
+        let found = component.and_then(|name| self.0.registry.by_id(name));
+        let found = found.filter(|plugin| plugin.manifest().kind == Kind::Task);
+        Ok(found.unwrap_or_else(|| self.0.http_component.clone()))
     }
 
     /// The plugin that a run has pinned.

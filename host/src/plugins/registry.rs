@@ -1,15 +1,13 @@
 //! The plugins that are loaded: by digest, under which a run pins one, and by id, under which new runs find one.
 
 use super::component::Plugin;
-use super::error::PluginError;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 include!(concat!(env!("OUT_DIR"), "/builtin_plugins.rs"));
 
-/// The plugin that runs every task, and the one that delivers mail.
+/// The plugin that runs tasks of components which no plugin is named like.
 pub(super) const HTTP_COMPONENT: &str = "http-component";
-pub(super) const EMAIL: &str = "email";
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -23,11 +21,8 @@ struct Plugins {
 }
 
 /// The components that were built with the server.
-pub(super) fn builtin(id: &'static str) -> Result<&'static [u8], PluginError> {
-    let found = BUILTIN_PLUGINS.iter().find(|(name, _)| *name == id);
-    found
-        .map(|(_, component)| *component)
-        .ok_or(PluginError::BuiltinMissing(id))
+pub(super) fn builtins() -> impl Iterator<Item = &'static [u8]> {
+    BUILTIN_PLUGINS.iter().map(|(_, component)| *component)
 }
 
 impl Registry {

@@ -4,6 +4,7 @@
 //! that a request leaves is durable before it does, and the result is accepted only under the same lease.
 
 use super::Runner;
+use super::parameters::NoParameters;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -13,6 +14,7 @@ use crate::domain::step::{
 use crate::domain::time::Timestamp;
 use crate::plugins::{Plugin, StepError};
 use crate::store::{Accepted, LeasedStep, StepEnd};
+use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,7 +80,15 @@ impl Runner {
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
         });
-        let context = self.context(leased);
+        let parameters = match self.parameters(leased).await {
+            Ok(parameters) => parameters,
+            Err(NoParameters::Failed(failure)) => return failed(failure),
+            Err(NoParameters::Store(error)) => {
+                tracing::warn!(run = %run_id(leased), %error, "a step is to be repeated: its values cannot be read");
+                return self.abandoned(leased);
+            }
+        };
+        let context = self.context(leased, parameters);
         let call = match state.clone() {
             None => StepCall::Start,
             Some(state) => StepCall::Resume {
@@ -168,7 +178,7 @@ impl Runner {
         }
     }
 
-    fn context(&self, leased: &LeasedStep) -> StepContext {
+    fn context(&self, leased: &LeasedStep, parameters: Map<String, Value>) -> StepContext {
         let task = &leased.task;
         let now = self.pause.clock.now();
         StepContext {
@@ -186,7 +196,7 @@ impl Runner {
             action: task.action.clone(),
             components_url: self.settings.components_url.clone(),
             public_url: self.settings.public_url.clone(),
-            parameters: serde_json::Value::Object(task.action_parameters.clone()).to_string(),
+            parameters: Value::Object(parameters).to_string(),
             config: "{}".into(),
             deadline: deadline_at(leased).map(|deadline| deadline.since(now)),
         }

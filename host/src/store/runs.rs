@@ -11,10 +11,11 @@ use super::locks::lock_orchestration_of_run;
 use super::rows::{Columns, storable};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
-use crate::domain::ids::{HostId, JobId, TaskRunId};
+use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::phases::{end_of, next_active};
 use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// How a step ended.
 #[derive(Clone, Debug)]
@@ -51,6 +52,26 @@ pub enum Accepted {
 }
 
 impl Store {
+    /// What the tasks of a job that have ended answered, by their positions: JSON text.
+    pub async fn read_responses(
+        &self,
+        project: ProjectId,
+        job: JobId,
+    ) -> Result<Vec<(usize, Option<String>)>> {
+        let rows = sqlx::query(
+            "SELECT position, response FROM task_runs WHERE job_id = $1 AND project_id = $2 AND end_at IS NOT NULL",
+        )
+        .bind(job.0)
+        .bind(project.0)
+        .fetch_all(&self.read)
+        .await?;
+        let read = |row: &AnyRow| {
+            let columns = Columns::of(row, "task_runs");
+            Ok((columns.count("position")?, columns.maybe_text("response")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Records how a step ended and what follows from it for its job.
     pub async fn end_step(&self, lease: Lease, end: StepEnd, now: Timestamp) -> Result<Accepted> {
         let store = self.clone();
