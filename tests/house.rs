@@ -41,7 +41,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "notifier",
-        &["store", "plugins", "lease", "wake", "clock", "domain"],
+        &[
+            "store", "plugins", "tokens", "lease", "wake", "clock", "domain",
+        ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),

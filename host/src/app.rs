@@ -182,6 +182,7 @@ impl Server {
     fn deliverer(&self, wakes: &LoopWakes) -> Deliverer {
         Deliverer {
             store: self.store.clone(),
+            tokens: self.tokens.clone(),
             plugins: self.plugins.clone(),
             lease: self.lease.clone(),
             pause: self.pause(&wakes.deliverer),

@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod bodies;
+mod credentials;
 mod envelope;
 mod idempotency;
 mod jobs;

@@ -5,6 +5,7 @@
 //! nothing of the inside, which is in the log under its id.
 
 use super::ApiState;
+use crate::domain::credential::MOST_CREDENTIALS;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
@@ -65,6 +66,8 @@ pub enum ApiError {
     TokenInUse(TokenUse),
     #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
     MasterToken,
+    #[error("The project has as many credentials as it may: {MOST_CREDENTIALS}")]
+    TooManyCredentials,
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("the tokens failed")]
@@ -124,6 +127,7 @@ impl ApiError {
             Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
+            Self::TooManyCredentials => (StatusCode::CONFLICT, "TOO_MANY_CREDENTIALS"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")

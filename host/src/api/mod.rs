@@ -13,6 +13,7 @@ mod addresses;
 mod auth;
 mod body;
 mod cors;
+mod credentials;
 mod error;
 mod forms;
 mod health;

@@ -4,8 +4,8 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, error, health, jobs, notifications, orchestrations, paths, runs,
-    tasks, tokens,
+    ApiError, ApiState, cors, credentials, error, health, jobs, notifications, orchestrations,
+    paths, runs, tasks, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -56,6 +56,13 @@ fn table() -> Router<ApiState> {
         )
         .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
         .route("/run", post(runs::run_orchestration))
+        .route("/credentials", get(credentials::list_credentials))
+        .route(
+            "/credentials/{name}",
+            get(credentials::read_one_credential)
+                .put(credentials::put_credential)
+                .delete(credentials::delete_credential),
+        )
         .route("/v2/storage/tokens/verify", get(tokens::verify_token))
         .route(
             "/v2/storage/tokens",

@@ -1,5 +1,6 @@
 //! Credentials: a project's secrets for other people's services, which the host uses on a plugin's behalf.
 
+use crate::domain::step::{Failure, FailureKind};
 use std::fmt;
 
 /// One credential with its secret, for one call of a plugin.
@@ -52,6 +53,25 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind())
     }
+}
+
+/// Where a task's parameters and a notification's `config` name a credential.
+pub const NAMING_KEY: &str = "credential";
+
+/// Why a call cannot be made that names a credential which its project does not have. Others may be missing: the plugin
+/// does without them, or fails.
+#[must_use]
+pub fn missing_credential(
+    wanted: &[String],
+    named: Option<&str>,
+    opened: &[Credential],
+) -> Option<Failure> {
+    let named = named.filter(|named| wanted.iter().any(|name| name == named))?;
+    let is_there = opened.iter().any(|credential| credential.name == named);
+    (!is_there).then(|| {
+        let message = format!("the project has no credential {named:?}");
+        Failure::new(FailureKind::Config, "NO_CREDENTIAL", message)
+    })
 }
 
 /// Most credentials of one project.

@@ -3,6 +3,7 @@
 //! At least once: a host that dies between the other side's yes and its record delivers again, with the same message id.
 //! What could get better is tried again later and later for days; what was refused for good is not.
 
+use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
 use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
 use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
@@ -10,9 +11,11 @@ use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
-use crate::plugins::{MailThread, Plugins, StepError};
+use crate::plugins::{MailThread, Manifest, Plugins, StepError};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
+use crate::tokens::Tokens;
 use crate::wake::Pause;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -32,6 +35,7 @@ const MOST_REASON_CHARACTERS: usize = 500;
 #[derive(Clone)]
 pub struct Deliverer {
     pub store: Store,
+    pub tokens: Tokens,
     pub plugins: Plugins,
     pub lease: HostLease,
     pub pause: Pause,
@@ -142,19 +146,7 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
-        let result = match self.plugins.delivery(&delivery.target.plugin) {
-            Some(plugin) => {
-                let thread = self.thread(&delivery);
-                self.plugins
-                    .deliver(&plugin, self.event(&delivery), thread, Vec::new())
-                    .await
-            }
-            None => Err(StepError::Failed(Failure::new(
-                FailureKind::Config,
-                "NO_PLUGIN",
-                format!("there is no delivery plugin {:?}", delivery.target.plugin),
-            ))),
-        };
+        let result = self.deliver(&delivery).await;
         let end = attempt_end(&delivery, result, self.pause.clock.now());
         report(&delivery, &end);
         // The other side may have it: its record is offered until it is taken.
@@ -171,6 +163,39 @@ impl Deliverer {
                     self.pause.clock.sleep(PAUSE_AFTER_ERROR).await;
                 }
             }
+        }
+    }
+
+    async fn deliver(&self, delivery: &LeasedDelivery) -> Result<Option<String>, StepError> {
+        let name = &delivery.target.plugin;
+        let Some(plugin) = self.plugins.delivery(name) else {
+            let message = format!("there is no delivery plugin {name:?}");
+            return Err(Failure::new(FailureKind::Config, "NO_PLUGIN", message).into());
+        };
+        let credentials = self.credentials(delivery, plugin.manifest()).await?;
+        let (event, thread) = (self.event(delivery), self.thread(delivery));
+        self.plugins
+            .deliver(&plugin, event, thread, credentials)
+            .await
+    }
+
+    /// Those that the plugin may use for this subscription.
+    async fn credentials(
+        &self,
+        delivery: &LeasedDelivery,
+        manifest: &Manifest,
+    ) -> Result<Vec<Credential>, StepError> {
+        let config: Value = serde_json::from_str(&delivery.target.config).unwrap_or_default();
+        let named = config.get(NAMING_KEY).and_then(Value::as_str);
+        let wanted = manifest.credentials_wanted(named);
+        let opened = self
+            .tokens
+            .open_credentials(delivery.project_id, &wanted)
+            .await;
+        let opened = opened.map_err(|error| StepError::Abandoned(error.to_string()))?;
+        match missing_credential(&wanted, named, &opened) {
+            Some(failure) => Err(failure.into()),
+            None => Ok(opened),
         }
     }
 

@@ -13,6 +13,15 @@ use http::header::{self, HeaderName, HeaderValue};
 use sha2::Sha256;
 use url::Url;
 
+/// What is wrong with an address that a credential is to be bound to: `https://host[:port]`, a `*.` leftmost only.
+#[must_use]
+pub fn fault_of_credential_host(text: &str) -> Option<String> {
+    match HostPattern::parse(text) {
+        Ok(HostPattern::Exactly { .. } | HostPattern::Below { .. }) => None,
+        _ => Some("must be https://host[:port], with a * as its leftmost label at most".to_owned()),
+    }
+}
+
 /// In front of a key that is written as base64, as Standard Webhooks has it.
 const KEY_PREFIX: &str = "whsec_";
 

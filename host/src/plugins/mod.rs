@@ -30,6 +30,7 @@ mod settings;
 mod state;
 
 pub use component::Plugin;
+pub use credentials::fault_of_credential_host;
 pub use error::PluginError;
 pub use manifest::{
     AskedLimits, CONTRACT, Capability, Kind, MANIFEST_SECTION, Manifest, ManifestError, NAMED,

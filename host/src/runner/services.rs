@@ -1,6 +1,7 @@
 //! What the host does for a step while it runs: keeps its checkpoints, notes that a request left, opens its token.
 
 use super::Runner;
+use crate::domain::credential::Credential;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::step::Checkpoint;
 use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
@@ -14,6 +15,8 @@ pub(super) struct Services {
     pub(super) lease: Lease,
     pub(super) project: ProjectId,
     pub(super) token: TokenId,
+    /// Opened for this step.
+    pub(super) credentials: Vec<Credential>,
     pub(super) run_id: String,
     pub(super) component_digest: String,
     /// What the step saved last: where a time-out cancels from.
@@ -88,6 +91,10 @@ impl StepServices for Services {
                 }
             }
         })
+    }
+
+    fn credentials(&self) -> &[Credential] {
+        &self.credentials
     }
 
     fn log(&self, level: LogLevel, line: &str) {

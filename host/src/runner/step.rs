@@ -4,7 +4,7 @@
 //! that a request leaves is durable before it does, and the result is accepted only under the same lease.
 
 use super::Runner;
-use super::parameters::NoParameters;
+use super::inputs::NoInput;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -71,23 +71,24 @@ impl Runner {
         {
             return end;
         }
+        let (parameters, credentials) = match self.inputs(leased, plugin.manifest()).await {
+            Ok(inputs) => inputs,
+            Err(NoInput::Failed(failure)) => return failed(failure),
+            Err(NoInput::Store(error)) => {
+                tracing::warn!(run = %run_id(leased), %error, "a step is to be repeated: what it needs cannot be read");
+                return self.abandoned(leased);
+            }
+        };
         let services = Arc::new(Services {
             runner: self.clone(),
             lease: leased.lease,
             project: leased.job.project_id,
             token: leased.job.token.id,
+            credentials,
             run_id: run_id(leased),
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
         });
-        let parameters = match self.parameters(leased).await {
-            Ok(parameters) => parameters,
-            Err(NoParameters::Failed(failure)) => return failed(failure),
-            Err(NoParameters::Store(error)) => {
-                tracing::warn!(run = %run_id(leased), %error, "a step is to be repeated: its values cannot be read");
-                return self.abandoned(leased);
-            }
-        };
         let context = self.context(leased, parameters);
         let call = match state.clone() {
             None => StepCall::Start,

@@ -10,6 +10,7 @@
 
 mod alarms;
 mod claims;
+mod credentials;
 mod deliveries;
 mod dialect;
 mod hosts;
@@ -28,6 +29,7 @@ mod tokens;
 mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
+pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCredential};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};

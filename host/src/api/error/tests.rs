@@ -84,6 +84,7 @@ async fn each_error_has_its_status_and_code() {
             "TOKEN_IN_USE",
         ),
         (ApiError::MasterToken, 409, "MASTER_TOKEN"),
+        (ApiError::TooManyCredentials, 409, "TOO_MANY_CREDENTIALS"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
             ApiError::Token(TokenError::Store(StoreError::Closing)),
