@@ -212,6 +212,7 @@ impl Server {
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
+            deliverer: wakes.deliverer.clone(),
         }
     }
 

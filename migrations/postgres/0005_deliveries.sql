@@ -12,6 +12,9 @@ CREATE INDEX deliveries_by_orchestration ON deliveries (orchestration_id, id);
 -- When somebody asked for it to be sent again, and how many attempts it had by then: its days and delays begin anew.
 ALTER TABLE deliveries ADD COLUMN renewed_at BIGINT;
 ALTER TABLE deliveries ADD COLUMN renewed_attempts BIGINT NOT NULL DEFAULT 0;
+-- 1: the receiver said that it is gone for good, so nothing more is delivered to the same plugin and address.
+ALTER TABLE deliveries ADD COLUMN is_gone BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX deliveries_by_gone ON deliveries (orchestration_id, plugin, address) WHERE is_gone = 1;
 
 -- Secrets that the host adds to plugins' requests, or signs with.
 CREATE TABLE credentials (

@@ -3,6 +3,7 @@
 mod blueprint;
 mod bodies;
 mod credentials;
+mod deliveries;
 mod envelope;
 mod idempotency;
 mod jobs;

@@ -7,6 +7,7 @@ mod mail;
 mod schedule;
 mod settings;
 mod task_types;
+mod webhooks;
 
 use crate::support::process::Process;
 use demo_components::DemoServer;

@@ -17,6 +17,7 @@ fn event() -> Event {
     Event {
         project_id: ProjectId(1),
         delivery_id: DeliveryId(7),
+        message_id: "delivery_7_abc".into(),
         attempt: 1,
         channel: Channel::Error,
         time: NOW,
@@ -217,7 +218,7 @@ async fn other_deliveries_answer_for_themselves() {
             .await,
     );
 
-    assert_eq!(delivered, Ok(Some("7 in attempt 2".into())));
+    assert_eq!(delivered, Ok(Some("delivery_7_abc in attempt 2".into())));
     assert_eq!(
         (limited.kind, limited.retry_after),
         (FailureKind::RateLimit, Some(Duration::from_secs(60)))

@@ -66,6 +66,8 @@ pub enum ApiError {
     TokenInUse(TokenUse),
     #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
     MasterToken,
+    #[error("The delivery is not over yet: its next attempt comes by itself")]
+    DeliveryPending,
     #[error("The project has as many credentials as it may: {MOST_CREDENTIALS}")]
     TooManyCredentials,
     #[error("the store failed")]
@@ -127,6 +129,7 @@ impl ApiError {
             Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
+            Self::DeliveryPending => (StatusCode::CONFLICT, "DELIVERY_PENDING"),
             Self::TooManyCredentials => (StatusCode::CONFLICT, "TOO_MANY_CREDENTIALS"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {

@@ -4,8 +4,8 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, credentials, error, health, jobs, notifications, orchestrations,
-    paths, runs, tasks, tokens,
+    ApiError, ApiState, cors, credentials, deliveries, error, health, jobs, notifications,
+    orchestrations, paths, runs, tasks, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -49,6 +49,14 @@ fn table() -> Router<ApiState> {
         .route(
             "/orchestrations/{id}/jobs",
             get(jobs::list_jobs).post(jobs::create_job),
+        )
+        .route(
+            "/orchestrations/{id}/deliveries",
+            get(deliveries::list_deliveries),
+        )
+        .route(
+            "/orchestrations/{id}/deliveries/{delivery}/redeliver",
+            post(deliveries::redeliver),
         )
         .route(
             "/orchestrations/{id}/trigger",

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Event {
     pub project_id: ProjectId,
     pub delivery_id: DeliveryId,
+    /// The same for every attempt of this delivery, and of no other one anywhere: letters, digits and `_`.
+    pub message_id: String,
     /// 1 for the first attempt.
     pub attempt: u32,
     pub channel: Channel,

@@ -221,6 +221,7 @@ impl Deliverer {
         Event {
             project_id: delivery.project_id,
             delivery_id: delivery.lease.delivery,
+            message_id: format!("delivery_{}_{}", delivery.lease.delivery, self.installation),
             attempt: delivery.attempt,
             channel: delivery.channel,
             time: delivery.created_at,
@@ -289,7 +290,12 @@ fn attempt_end(
             next_at,
         }
     } else {
-        AttemptEnd::Failed { kind, message }
+        let is_gone = failure.kind == FailureKind::NotFound;
+        AttemptEnd::Failed {
+            kind,
+            message,
+            is_gone,
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! A job carries the time of its next alarm; raising it promises the notifications and sets the one after it in the same
 //! transaction. Each subscription's alarm is promised once per job, by the deliveries' unique key.
 
-use super::deliveries::{NewDelivery, insert_delivery};
 use super::dialect::Dialect;
+use super::promises::{NewDelivery, insert_delivery};
 use super::rows::Columns;
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};

@@ -1,18 +1,18 @@
 //! Deliveries: notifications that were promised, and the attempts to keep the promise.
 //!
-//! A row is written in the transaction that makes the event true, once per job, event, plugin and address. It is leased,
-//! attempted and tried again until it is accepted, refused for good, or its days are over; each attempt is a row too.
+//! A row is written in the transaction that makes the event true ([`promises`](super::promises)). It is leased, attempted and
+//! tried again until it is accepted, refused for good, or its days are over; each attempt is a row too.
 
 use super::dialect::Dialect;
 use super::locks::hold_host;
-use super::rows::{Columns, storable, to_json};
+use super::promises::enable_receiver;
+use super::rows::{Columns, storable};
 use super::{Result, Store, Tx};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, HostId, JobId, ProjectId};
-use crate::domain::job::{Job, Status};
+use crate::domain::job::Job;
 use crate::domain::notification::{Channel, Target};
 use crate::domain::time::Timestamp;
-use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use std::time::Duration;
 
@@ -65,22 +65,9 @@ pub enum AttemptEnd {
     Failed {
         kind: &'static str,
         message: String,
+        /// The receiver is gone for good: further events are not delivered to it.
+        is_gone: bool,
     },
-}
-
-/// A delivery as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    pub id: DeliveryId,
-    pub job_id: JobId,
-    pub channel: Channel,
-    pub plugin: String,
-    pub address: String,
-    pub status: DeliveryStatus,
-    pub attempts: u32,
-    pub created_at: Timestamp,
-    pub end_at: Option<Timestamp>,
-    pub receipt: Option<String>,
 }
 
 impl Store {
@@ -126,6 +113,7 @@ impl Store {
     ) -> Result<bool> {
         self.write(move |tx| {
             Box::pin(async move {
+                let is_gone = matches!(end, AttemptEnd::Failed { is_gone: true, .. });
                 let (status, next_at, receipt, outcome, message) = match end {
                     AttemptEnd::Delivered { receipt } => {
                         let message = receipt.clone().unwrap_or_default();
@@ -134,13 +122,13 @@ impl Store {
                     AttemptEnd::Retry { kind, message, next_at } => {
                         (DeliveryStatus::Pending, Some(next_at), None, kind, message)
                     }
-                    AttemptEnd::Failed { kind, message } => {
+                    AttemptEnd::Failed { kind, message, .. } => {
                         (DeliveryStatus::Failed, None, None, kind, message)
                     }
                 };
                 let ended = sqlx::query(
                     "UPDATE deliveries SET status = $4, next_attempt_at = $5, receipt = $6, end_at = $7, \
-                     host_id = NULL WHERE id = $1 AND host_id = $2 AND epoch = $3",
+                     is_gone = $8, host_id = NULL WHERE id = $1 AND host_id = $2 AND epoch = $3",
                 )
                 .bind(lease.delivery.0)
                 .bind(lease.host.0)
@@ -149,10 +137,14 @@ impl Store {
                 .bind(next_at.map(|time| time.0))
                 .bind(receipt.as_deref().map(storable))
                 .bind((status != DeliveryStatus::Pending).then_some(now.0))
+                .bind(i64::from(is_gone))
                 .execute(&mut *tx)
                 .await?;
                 if ended.rows_affected() == 0 {
                     return Ok(false);
+                }
+                if status == DeliveryStatus::Delivered {
+                    enable_receiver(tx, lease.delivery).await?;
                 }
                 sqlx::query(
                     "INSERT INTO delivery_attempts (delivery_id, attempt, start_at, end_at, outcome, message) \
@@ -182,19 +174,6 @@ impl Store {
         .await?;
         row.map(|row| Columns::of(&row, "deliveries").time("next_attempt_at"))
             .transpose()
-    }
-
-    /// The deliveries that a job's events promised, oldest first.
-    pub async fn list_deliveries(&self, project: ProjectId, job: JobId) -> Result<Vec<Delivery>> {
-        let rows = sqlx::query(
-            "SELECT id, job_id, event, plugin, address, status, attempts, created_at, end_at, receipt \
-             FROM deliveries WHERE job_id = $1 AND project_id = $2 ORDER BY id",
-        )
-        .bind(job.0)
-        .bind(project.0)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(read).collect()
     }
 
     async fn complete_delivery(
@@ -282,12 +261,12 @@ async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
     Ok(rows)
 }
 
-fn channel(columns: &Columns<'_>) -> Result<Channel> {
+pub(super) fn channel(columns: &Columns<'_>) -> Result<Channel> {
     let event = columns.text("event")?;
     Channel::from_text(&event).ok_or_else(|| columns.damaged(format!("unknown event {event:?}")))
 }
 
-fn target(columns: &Columns<'_>) -> Result<Target> {
+pub(super) fn target(columns: &Columns<'_>) -> Result<Target> {
     Ok(Target {
         plugin: columns.text("plugin")?,
         email: columns.text("email")?,
@@ -300,118 +279,4 @@ fn seconds(columns: &Columns<'_>, name: &str) -> Result<Option<Duration>> {
         .maybe_int(name)?
         .and_then(|value| u64::try_from(value).ok());
     Ok(seconds.map(Duration::from_secs))
-}
-
-fn read(row: &AnyRow) -> Result<Delivery> {
-    let columns = Columns::of(row, "deliveries");
-    let status = columns.text("status")?;
-    Ok(Delivery {
-        id: DeliveryId(columns.int("id")?),
-        job_id: JobId(columns.int("job_id")?),
-        channel: channel(&columns)?,
-        plugin: columns.text("plugin")?,
-        address: columns.text("address")?,
-        status: DeliveryStatus::from_text(&status)
-            .ok_or_else(|| columns.damaged(format!("unknown status {status:?}")))?,
-        attempts: columns.count("attempts")?,
-        created_at: columns.time("created_at")?,
-        end_at: columns.maybe_time("end_at")?,
-        receipt: columns.maybe_text("receipt")?,
-    })
-}
-
-/// A notification to be promised.
-pub(super) struct NewDelivery<'a> {
-    pub(super) job: &'a Job,
-    pub(super) channel: Channel,
-    pub(super) target: &'a Target,
-    pub(super) parameters: &'a Map<String, Value>,
-    pub(super) expected: Option<Duration>,
-    pub(super) actual: Option<Duration>,
-}
-
-/// Promises a notification, unless it is promised already.
-pub(super) async fn insert_delivery(
-    tx: &mut Tx,
-    delivery: &NewDelivery<'_>,
-    now: Timestamp,
-) -> Result<()> {
-    let target = delivery.target;
-    let seconds = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_secs()).ok());
-    sqlx::query(
-        "INSERT INTO deliveries (project_id, job_id, event, plugin, address, parameters, expected_seconds, \
-         actual_seconds, created_at, status, attempts, next_attempt_at, epoch, orchestration_id, email, config) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $9, 0, $10, $11, $12) \
-         ON CONFLICT (job_id, event, plugin, address) DO NOTHING",
-    )
-    .bind(delivery.job.project_id.0)
-    .bind(delivery.job.id.0)
-    .bind(delivery.channel.as_str())
-    .bind(storable(&target.plugin))
-    .bind(storable(&target.address()))
-    .bind(to_json("deliveries", delivery.parameters)?)
-    .bind(seconds(delivery.expected))
-    .bind(seconds(delivery.actual))
-    .bind(now.0)
-    .bind(delivery.job.orchestration_id.0)
-    .bind(storable(&target.email))
-    .bind(storable(&target.config))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Promises what a job's end is told to. Addresses that were given for its run stand in place of all subscriptions, and get
-/// the mail of its failure.
-pub(super) async fn promise_notifications(
-    tx: &mut Tx,
-    job: &Job,
-    status: Status,
-    now: Timestamp,
-) -> Result<()> {
-    let none = Map::new();
-    let mut events = Vec::new();
-    if job.notifications_emails.is_empty() {
-        for one in &job.revision.notifications {
-            let is_due = match one.channel {
-                Channel::Error => status == Status::Error,
-                Channel::Success => status == Status::Success,
-                Channel::Warning => status == Status::Warning,
-                Channel::Recovery => status == Status::Success && failed_before(tx, job).await?,
-                Channel::Waiting | Channel::Processing => false,
-            };
-            if is_due {
-                events.push((one.channel, one.target(), &one.parameters));
-            }
-        }
-    } else if status == Status::Error {
-        let emails = job.notifications_emails.iter();
-        events.extend(emails.map(|email| (Channel::Error, Target::of_email(email), &none)));
-    }
-    for (channel, target, parameters) in &events {
-        let delivery = NewDelivery {
-            job,
-            channel: *channel,
-            target,
-            parameters,
-            expected: None,
-            actual: None,
-        };
-        insert_delivery(tx, &delivery, now).await?;
-    }
-    Ok(())
-}
-
-/// Whether a job of the orchestration ended in error since the last one before this that ended in success.
-async fn failed_before(tx: &mut Tx, job: &Job) -> Result<bool> {
-    let row = sqlx::query(
-        "SELECT 1 AS one FROM jobs WHERE orchestration_id = $1 AND status = 'error' AND id < $2 AND id > COALESCE( \
-         (SELECT id FROM jobs WHERE orchestration_id = $1 AND status IN ('success', 'warning') AND status = 'success' \
-         AND id < $2 ORDER BY id DESC LIMIT 1), 0) LIMIT 1",
-    )
-    .bind(job.orchestration_id.0)
-    .bind(job.id.0)
-    .fetch_optional(tx)
-    .await?;
-    Ok(row.is_some())
 }

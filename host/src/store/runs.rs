@@ -5,9 +5,9 @@
 //! transaction.
 
 use super::claims::{Lease, LeasedStep};
-use super::deliveries::promise_notifications;
 use super::jobs::advance_queue;
 use super::locks::lock_orchestration_of_run;
+use super::promises::promise_notifications;
 use super::rows::{Columns, storable};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};

@@ -84,6 +84,7 @@ async fn each_error_has_its_status_and_code() {
             "TOKEN_IN_USE",
         ),
         (ApiError::MasterToken, 409, "MASTER_TOKEN"),
+        (ApiError::DeliveryPending, 409, "DELIVERY_PENDING"),
         (ApiError::TooManyCredentials, 409, "TOO_MANY_CREDENTIALS"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
@@ -178,6 +179,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         settings: Arc::new(settings),
         runner: Wake::default(),
         scheduler: Wake::default(),
+        deliverer: Wake::default(),
     };
     async fn ouch() -> StatusCode {
         panic!("secret detail")

@@ -4,11 +4,13 @@
 //! themselves (`domain`), because the database keeps them in the same form.
 
 mod credentials;
+mod deliveries;
 mod jobs;
 mod orchestrations;
 mod tokens;
 
 pub(super) use credentials::{print_credential, print_credentials};
+pub(super) use deliveries::{print_deliveries, print_delivery};
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};

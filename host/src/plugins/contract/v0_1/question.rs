@@ -52,7 +52,7 @@ pub(super) fn wake(is_recovery: bool) -> Wake {
 pub(super) fn event(event: &Event) -> event_types::Event {
     let job = &event.job;
     event_types::Event {
-        delivery_id: event.delivery_id.to_string(),
+        delivery_id: event.message_id.clone(),
         attempt: event.attempt,
         kind: match event.channel {
             Channel::Error => event_types::Kind::Error,
