@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plugins",
             "tokens",
             "lease",
+            "relay",
             "wake",
             "config",
             "clock",
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
+    ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),

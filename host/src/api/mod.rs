@@ -35,6 +35,7 @@ pub use router::router;
 pub use serve::serve;
 
 use crate::clock::{Clock, Random};
+use crate::domain::role::Roles;
 use crate::store::Store;
 use crate::tokens::Tokens;
 use crate::wake::Wake;
@@ -53,7 +54,7 @@ pub struct ApiState {
     pub settings: Arc<ApiSettings>,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
-    /// Poked after an orchestration was saved or deleted.
+    /// Poked after a schedule was saved or deleted.
     pub scheduler: Wake,
     /// Poked after a delivery was asked for once more.
     pub deliverer: Wake,
@@ -65,6 +66,8 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// What the operator decided.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
+    /// Without the API's own role only the health checks are served, which speak for the roles that there are.
+    pub roles: Roles,
     /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
     /// API is served besides the root.
     pub public_url: Option<String>,

@@ -14,6 +14,7 @@ pub mod notification;
 pub mod orchestration;
 pub mod phases;
 pub mod references;
+pub mod role;
 pub mod step;
 pub mod task;
 pub mod tick;
