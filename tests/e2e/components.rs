@@ -170,7 +170,10 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     client.put("/credentials/hook", key).await.expect(201);
     let request = json!({"component": "http-request", "actionParameters": {
         "url": format!("{}/echo/run", demo.base_url()), "body": {"said": secret.len()}, "credential": "shop"}});
-    let tasks = json!([{"component": "echo-token"}, request]);
+    // A plugin that asks for no credentials gets none, whatever the task says.
+    let plain =
+        json!({"component": "echo", "action": "plain", "actionParameters": {"credential": "shop"}});
+    let tasks = json!([{"component": "echo-token"}, request, plain]);
     let hook = json!({"url": format!("{}/echo/hook", demo.base_url()), "credential": "hook"});
     let hook = json!({"plugin": "webhook", "channel": "success", "config": hook});
     let id = process
@@ -201,6 +204,8 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let sent_credential = with_credential.and_then(|one| one.header("authorization"));
     let encoded = STANDARD.encode(format!("me:{secret}"));
     assert_eq!(sent_credential, Some(format!("Basic {encoded}").as_str()));
+    let plain = requests.iter().find(|one| one.path == "/echo/plain");
+    assert_eq!(plain.expect("called").header("authorization"), None);
     let echoed = &job["results"]["tasks"][1]["response"]["headers"]["authorization"];
     assert_eq!(echoed, "Basic ***", "{job}");
     assert!(job.to_string().contains("***"), "{job}");

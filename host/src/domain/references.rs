@@ -279,11 +279,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap_or_default()
     }
 
-    fn resolved(parameters: Value) -> Result<Value, String> {
+    fn resolved(parameters: &Value) -> Result<Value, String> {
         let responses = Responses::from([
             (
                 "load".to_owned(),
@@ -315,7 +315,7 @@ mod tests {
             "text": "3 rows of a.csv: [{\"name\":\"a.csv\"}]",
             "number": 7,
         });
-        assert_eq!(resolved(parameters), Ok(expected));
+        assert_eq!(resolved(&parameters), Ok(expected));
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
             "escaped": "{{tasks.load.response}} and 3",
             "open": "{{", "close": "}}",
         });
-        assert_eq!(resolved(parameters), Ok(expected));
+        assert_eq!(resolved(&parameters), Ok(expected));
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
             ("{{tasks.never.response}}", "task never did not run"),
             ("{{tasks.big.response.x}}", "was too large to be kept"),
         ] {
-            let told = resolved(json!({"a": text})).unwrap_err();
+            let told = resolved(&json!({"a": text})).unwrap_err();
             assert!(told.contains(why), "{told}");
         }
     }
@@ -355,7 +355,7 @@ mod tests {
     fn values_may_not_blow_the_parameters_up() {
         let long = "x".repeat(MOST_RESOLVED_BYTES / 2 - 100);
         let responses = Responses::from([("a".to_owned(), Some(Value::String(long)))]);
-        let with = |times| map(json!({"a": vec!["{{tasks.a.response}}"; times]}));
+        let with = |times| map(&json!({"a": vec!["{{tasks.a.response}}"; times]}));
         assert!(resolve(&with(2), &responses).is_ok());
         assert_eq!(resolve(&with(3), &responses), Err(Unresolved::TooLarge));
     }
@@ -367,7 +367,7 @@ mod tests {
             component: Some("c".into()),
             component_url: None,
             action: None,
-            action_parameters: map(json!({"list": [text]})),
+            action_parameters: map(&json!({"list": [text]})),
             continue_on_failure: false,
             timeout_minutes: None,
             active: true,

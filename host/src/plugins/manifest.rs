@@ -339,6 +339,11 @@ mod tests {
             ),
             ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
             ("config-schema", json!(1), "config-schema: an object"),
+            (
+                "credentials",
+                json!(["a b"]),
+                "credentials: at most 20 names",
+            ),
             ("capabilties", json!([]), "unknown field `capabilties`"),
         ] {
             let error = error_with(key, value.clone());
@@ -356,5 +361,22 @@ mod tests {
         assert_eq!(limits.cpu(), Some(Duration::from_secs(2)));
         assert_eq!(limits.memory_bytes(), Some(16 << 20));
         assert_eq!(limits.wall(), None);
+    }
+
+    #[test]
+    fn what_is_named_counts_only_where_the_manifest_asks_for_it() {
+        let wanted = |credentials: Value, named| {
+            let mut json = valid();
+            json["credentials"] = credentials;
+            let manifest = Manifest::parse(json.to_string().as_bytes()).unwrap();
+            manifest.credentials_wanted(named)
+        };
+        assert_eq!(wanted(json!([]), Some("shop")), Vec::<String>::new());
+        assert_eq!(wanted(json!(["named"]), Some("shop")), ["shop"]);
+        assert_eq!(wanted(json!(["named"]), None), Vec::<String>::new());
+        assert_eq!(
+            wanted(json!(["own", "named"]), Some("shop")),
+            ["own", "shop"]
+        );
     }
 }

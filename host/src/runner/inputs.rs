@@ -34,7 +34,7 @@ impl Runner {
         let named = references::tasks_named(parameters);
         if named.is_empty() {
             // What is escaped has to lose its escape all the same.
-            return references::resolve(parameters, &Responses::new()).map_err(failed);
+            return references::resolve(parameters, &Responses::new()).map_err(|why| failed(&why));
         }
         let tasks = &leased.job.revision.tasks;
         let mut responses = Responses::new();
@@ -52,7 +52,7 @@ impl Runner {
                 responses.insert(task.id.clone(), response);
             }
         }
-        references::resolve(parameters, &responses).map_err(failed)
+        references::resolve(parameters, &responses).map_err(|why| failed(&why))
     }
 
     /// The credentials that the plugin may use in this task. What the task names is read from its parameters as they were
@@ -89,7 +89,7 @@ impl Runner {
     }
 }
 
-fn failed(why: Unresolved) -> NoInput {
+fn failed(why: &Unresolved) -> NoInput {
     let code = match why {
         Unresolved::Missing { .. } => "MISSING_VALUE",
         Unresolved::TooLarge => "PARAMETERS_TOO_LARGE",
