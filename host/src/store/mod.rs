@@ -14,6 +14,8 @@ mod credentials;
 mod deliveries;
 mod delivery_list;
 mod dialect;
+mod fail_points;
+mod firings;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -36,13 +38,14 @@ pub use claims::{Capacity, Lease, LeasedStep};
 pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCredential};
 pub use deliveries::{AttemptEnd, DeliveryLease, LeasedDelivery};
 pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
+pub use fail_points::{Border, FailPoints};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
-pub use ticks::{DueOrchestration, Tick};
+pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
@@ -131,6 +134,14 @@ impl Store {
     /// An address other than `sqlite://<path>` or `postgres://…`, a file that cannot be opened, a server that does not
     /// answer, or a schema newer than this version.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, FailPoints::NONE).await
+    }
+
+    /// The same, with places at which the host dies.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, fail_points: FailPoints) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(url)?;
         let options = dialect.options(url)?;
@@ -146,7 +157,7 @@ impl Store {
         Ok(Self {
             dialect,
             read,
-            writer: write::Writer::start(dialect, write),
+            writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
         })
     }
