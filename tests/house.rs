@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "notifier",
         &[
-            "store", "registry", "plugins", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),

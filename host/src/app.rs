@@ -213,6 +213,7 @@ impl Server {
     fn deliverer(&self, wakes: &LoopWakes) -> Deliverer {
         Deliverer {
             store: self.store.clone(),
+            tokens: self.tokens.clone(),
             plugins: self.registry.plugins().clone(),
             registry: self.registry.clone(),
             lease: self.lease.clone(),
@@ -246,6 +247,7 @@ impl Server {
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
+            deliverer: wakes.deliverer.clone(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod blueprint;
 mod bodies;
+mod credentials;
+mod deliveries;
 mod envelope;
 mod idempotency;
 mod jobs;

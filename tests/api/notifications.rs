@@ -60,6 +60,6 @@ async fn faults_are_named_with_their_place() {
     );
     assert_eq!(
         json["errors"][1]["message"],
-        "must be one of error, waiting, processing"
+        "must be one of error, waiting, processing, success, warning, recovery"
     );
 }

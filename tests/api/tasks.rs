@@ -206,3 +206,27 @@ async fn faults_of_a_bare_list_have_paths_that_start_with_their_place() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_reference_to_another_tasks_response_is_checked_when_it_is_saved() {
+    let Some(server) = start().await else { return };
+    let task = |id: &str, text: &str| json!({"component": "a", "id": id, "actionParameters": {"x": [text]}});
+    let good = json!([
+        task("load", "{{ds}} {{ tasks.other }}"),
+        task("send", "{{tasks.load.response.rows.0}}")
+    ]);
+    let created = create(&server.client(), good.clone()).await;
+    assert_eq!(
+        created["tasks"][1]["actionParameters"],
+        good[1]["actionParameters"]
+    );
+
+    let bad = json!([
+        task("load", "{{tasks.send.response}}"),
+        task("send", "{{tasks.load}}")
+    ]);
+    let answer = server.client().put("/orchestrations/1/tasks", bad).await;
+
+    let expected = ["[0].actionParameters.x[0]", "[1].actionParameters.x[0]"];
+    assert_eq!(answer.faults(), expected);
+}

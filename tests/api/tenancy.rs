@@ -18,6 +18,12 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::GET, "/orchestrations/{}/jobs", ""),
     (Method::POST, "/orchestrations/{}/jobs", "{}"),
     (Method::POST, "/orchestrations/{}/jobs", r#"{"tasks": []}"#),
+    (Method::GET, "/orchestrations/{}/deliveries", ""),
+    (
+        Method::POST,
+        "/orchestrations/{}/deliveries/{delivery}/redeliver",
+        "",
+    ),
     (Method::POST, "/orchestrations/{}/trigger", ""),
     (Method::POST, "/run", r#"{"config": {}}"#),
     (Method::GET, "/jobs/{}", ""),
@@ -53,7 +59,10 @@ async fn another_projects_rows_answer_like_rows_that_never_were() {
     for (method, path, body) in CALLS {
         let ask = async |id: &str| {
             let request = other
-                .request(method.clone(), &path.replace("{}", id))
+                .request(
+                    method.clone(),
+                    &path.replace("{}", id).replace("{delivery}", "1"),
+                )
                 .body(body.replace("{}}", &format!("{id}}}")));
             without_id(other.send(request).await.expect(404))
         };

@@ -2,7 +2,12 @@
 
 use crate::support::process::{Installation, MASTER, PATIENCE, Process, files_below};
 use crate::support::steps::demo;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+/// A key as Standard Webhooks writes it.
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 async fn started(workers: &str) -> (demo_components::DemoServer, Installation, Process) {
     let demo = demo().await;
@@ -156,8 +161,33 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let demo = demo().await;
     let installation = Installation::new(&demo).with("--log=debug".to_owned());
     let process = installation.start().await;
-    let id = process.run(one(&json!({"component": "echo-token"}))).await;
+    let client = process.client();
+    let secret = "secret/of-the \"shop\"";
+    let hosts = [demo.base_url()];
+    let basic = json!({"type": "basic", "username": "me", "password": secret, "hosts": hosts});
+    client.put("/credentials/shop", basic).await.expect(201);
+    let key = json!({"type": "hmac", "secret": KEY});
+    client.put("/credentials/hook", key).await.expect(201);
+    let request = json!({"component": "http-request", "actionParameters": {
+        "url": format!("{}/echo/run", demo.base_url()), "body": {"said": secret.len()}, "credential": "shop"}});
+    // A plugin that asks for no credentials gets none, whatever the task says.
+    let plain =
+        json!({"component": "echo", "action": "plain", "actionParameters": {"credential": "shop"}});
+    let tasks = json!([{"component": "echo-token"}, request, plain]);
+    let hook = json!({"url": format!("{}/echo/hook", demo.base_url()), "credential": "hook"});
+    let hook = json!({"plugin": "webhook", "channel": "success", "config": hook});
+    let id = process
+        .run(json!({"name": "Secrets", "tasks": tasks, "notifications": [hook]}))
+        .await;
     let job = process.finished(&id).await;
+    demo.wait_for(
+        |seen| seen.iter().any(|one| one.path == "/echo/hook"),
+        PATIENCE,
+    )
+    .await
+    .expect("a signed notification");
+    let shown = client.get("/credentials").await.expect(200);
+    let deliveries = client.get("/orchestrations/1/deliveries").await.expect(200);
 
     let sent = demo.requests();
     let sent = sent
@@ -169,15 +199,27 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
         .expect("the host adds it")
         .to_owned();
     assert_ne!(token, MASTER, "the orchestration has a token of its own");
+    let requests = demo.requests();
+    let with_credential = requests.iter().find(|one| one.path == "/echo/run");
+    let sent_credential = with_credential.and_then(|one| one.header("authorization"));
+    let encoded = STANDARD.encode(format!("me:{secret}"));
+    assert_eq!(sent_credential, Some(format!("Basic {encoded}").as_str()));
+    let plain = requests.iter().find(|one| one.path == "/echo/plain");
+    assert_eq!(plain.expect("called").header("authorization"), None);
+    let echoed = &job["results"]["tasks"][1]["response"]["headers"]["authorization"];
+    assert_eq!(echoed, "Basic ***", "{job}");
     assert!(job.to_string().contains("***"), "{job}");
     let log = process.log();
     assert!(process.stop().await.success());
 
     let mut places = files_below(&installation.data_dir());
     places.push(("the log".into(), log.into_bytes()));
-    places.push(("the job".into(), job.to_string().into_bytes()));
+    for answer in [job, shown, deliveries] {
+        places.push(("an answer".into(), answer.to_string().into_bytes()));
+    }
     assert!(places.len() > 4, "there is something to search");
-    for secret in [token.as_str(), MASTER] {
+    let key_bytes = KEY.strip_prefix("whsec_").unwrap_or_default();
+    for secret in [token.as_str(), MASTER, secret, &encoded, key_bytes] {
         for (place, bytes) in &places {
             let found = bytes
                 .windows(secret.len())

@@ -9,6 +9,8 @@ mod plugins;
 mod roles;
 mod schedule;
 mod settings;
+mod task_types;
+mod webhooks;
 
 use crate::support::process::Process;
 use demo_components::DemoServer;

@@ -17,10 +17,12 @@ fn event() -> Event {
     Event {
         project_id: ProjectId(1),
         delivery_id: DeliveryId(7),
+        message_id: "delivery_7_abc".into(),
         attempt: 1,
         channel: Channel::Error,
         time: NOW,
         address: "ops@example.com".into(),
+        config: "{}".into(),
         parameters: "{}".into(),
         orchestration_id: OrchestrationId(5),
         orchestration_name: "Nightly load".into(),
@@ -65,7 +67,7 @@ fn open_with(sink: &SmtpSink) -> Plugins {
 
 async fn deliver(plugins: &Plugins, event: Event) -> Result<Option<String>, StepError> {
     let email = plugins.builtin("email").expect("built in");
-    plugins.deliver(&email, event, thread()).await
+    plugins.deliver(&email, event, thread(), Vec::new()).await
 }
 
 fn header<'a>(mail: &'a Mail, name: &'a str) -> &'a str {
@@ -207,14 +209,16 @@ async fn other_deliveries_answer_for_themselves() {
         ..event()
     };
 
-    let delivered = plugins().deliver(&delivers, asks("ok"), thread()).await;
+    let delivered = plugins()
+        .deliver(&delivers, asks("ok"), thread(), Vec::new())
+        .await;
     let limited = failure(
         plugins()
-            .deliver(&delivers, asks("rate-limit"), thread())
+            .deliver(&delivers, asks("rate-limit"), thread(), Vec::new())
             .await,
     );
 
-    assert_eq!(delivered, Ok(Some("7 in attempt 2".into())));
+    assert_eq!(delivered, Ok(Some("delivery_7_abc in attempt 2".into())));
     assert_eq!(
         (limited.kind, limited.retry_after),
         (FailureKind::RateLimit, Some(Duration::from_secs(60)))

@@ -1,7 +1,7 @@
 //! What a job's trouble promises, and to whom.
 
 use crate::support::store::{
-    NOON, TestStore, new_job, new_orchestration, notification, seconds_after, task,
+    NOON, TestStore, new_job, new_orchestration, notification, seconds_after, task, token,
 };
 use orchestrator::domain::delivery::DeliveryStatus;
 use orchestrator::domain::ids::HostId;
@@ -9,7 +9,7 @@ use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::orchestration::Orchestration;
 use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::time::Timestamp;
-use orchestrator::store::{AttemptEnd, CreatedJob, NewJob, StepEnd};
+use orchestrator::store::{AttemptEnd, CreatedJob, NewJob, Redelivered, StepEnd, TokenChoice};
 use serde_json::json;
 
 async fn watched(test: &TestStore) -> Orchestration {
@@ -53,7 +53,7 @@ async fn promised(test: &TestStore, job: &Job) -> Vec<(&'static str, String)> {
         .unwrap();
     deliveries
         .into_iter()
-        .map(|delivery| (delivery.channel.as_str(), delivery.address))
+        .map(|delivery| (delivery.channel.as_str(), delivery.target.email))
         .collect()
 }
 
@@ -246,4 +246,102 @@ async fn errors_in_a_row_are_one_incident_until_a_success() {
         incidents,
         [(jobs[0], jobs[0]), (jobs[1], jobs[0]), (jobs[3], jobs[3])]
     );
+}
+
+#[tokio::test]
+async fn each_end_of_a_job_is_told_to_those_who_listen_to_it() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let host = test.store.register_host(NOON, NOON).await.unwrap();
+    let mut new = new_orchestration(test.project, vec![task("a")]);
+    new.tasks[0].continue_on_failure = true;
+    new.notifications = ["error", "success", "warning", "recovery"]
+        .map(|channel| notification(channel, &json!({})))
+        .to_vec();
+    let lenient = test.create(new.clone()).await;
+    new.tasks[0].continue_on_failure = false;
+    new.token = TokenChoice::Make(token("of another one"));
+    let strict = test.create(new).await;
+    let mut told = Vec::new();
+    for (of, status) in [
+        (&strict, Status::Success),
+        (&strict, Status::Error),
+        (&strict, Status::Error),
+        (&strict, Status::Success),
+        (&strict, Status::Success),
+        (&lenient, Status::Error),
+        (&lenient, Status::Success),
+    ] {
+        test.job(of.id, NOON).await;
+        let job = run(&test, host, NOON, 1, status).await;
+        let channels = promised(&test, &job).await.into_iter();
+        told.push(channels.map(|(channel, _)| channel).collect::<Vec<_>>());
+    }
+
+    let expected = [
+        vec!["success"],
+        vec!["error"],
+        vec!["error"],
+        vec!["success", "recovery"],
+        vec!["success"],
+        vec!["warning"],
+        vec!["success"],
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_sent_again_has_its_days_anew_and_a_gone_receiver_is_left_alone() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let host = test.store.register_host(NOON, NOON).await.unwrap();
+    let of = watched(&test).await;
+    test.job(of.id, NOON).await;
+    run(&test, host, NOON, 1, Status::Error).await;
+    let later = seconds_after(NOON, 5 * 86_400);
+    let leased = test.store.lease_deliveries(host, 10, later).await.unwrap();
+    let gone = AttemptEnd::Failed {
+        kind: "not-found",
+        message: "410".into(),
+        is_gone: true,
+    };
+    let lease = leased[0].lease;
+    let ended = test.store.end_delivery(lease, 1, later, gone, later).await;
+    assert!(ended.unwrap());
+    test.job(of.id, later).await;
+    let second = run(&test, host, later, 1, Status::Error).await;
+    let skipped = test
+        .store
+        .list_deliveries(test.project, second.id)
+        .await
+        .unwrap();
+    assert_eq!(skipped[0].status, DeliveryStatus::Disabled);
+
+    let renewed = test
+        .store
+        .redeliver(test.project, of.id, lease.delivery, later)
+        .await
+        .unwrap();
+    assert!(matches!(renewed, Redelivered::Due(_)), "{renewed:?}");
+    let leased = test.store.lease_deliveries(host, 10, later).await.unwrap();
+    assert_eq!(leased.len(), 1);
+    let again = &leased[0];
+    assert_eq!((again.attempt, again.attempt_since), (2, 1));
+    assert_eq!(again.tried_since, later);
+    let done = AttemptEnd::Delivered { receipt: None };
+    let ended = test
+        .store
+        .end_delivery(again.lease, 2, later, done, later)
+        .await;
+    assert!(ended.unwrap());
+    test.job(of.id, later).await;
+    let third = run(&test, host, later, 1, Status::Error).await;
+    let promised = test
+        .store
+        .list_deliveries(test.project, third.id)
+        .await
+        .unwrap();
+    assert_eq!(promised[0].status, DeliveryStatus::Pending);
 }

@@ -82,6 +82,7 @@ impl Server {
             settings: Arc::new(settings),
             runner: runner.clone(),
             scheduler: scheduler.clone(),
+            deliverer: Wake::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");

@@ -5,6 +5,7 @@
 //! nothing of the inside, which is in the log under its id.
 
 use super::ApiState;
+use crate::domain::credential::MOST_CREDENTIALS;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
@@ -79,6 +80,10 @@ pub enum ApiError {
     PluginInUse(PluginUse),
     #[error("a plugin failed")]
     Plugin(#[source] PluginError),
+    #[error("The delivery is not over yet: its next attempt comes by itself")]
+    DeliveryPending,
+    #[error("The project has as many credentials as it may: {MOST_CREDENTIALS}")]
+    TooManyCredentials,
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("the tokens failed")]
@@ -158,6 +163,8 @@ impl ApiError {
             Self::PluginInvalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "PLUGIN_INVALID"),
             Self::PluginConflict { code, .. } => (StatusCode::CONFLICT, code),
             Self::PluginInUse(_) => (StatusCode::CONFLICT, "PLUGIN_IN_USE"),
+            Self::DeliveryPending => (StatusCode::CONFLICT, "DELIVERY_PENDING"),
+            Self::TooManyCredentials => (StatusCode::CONFLICT, "TOO_MANY_CREDENTIALS"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")

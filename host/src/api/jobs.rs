@@ -7,14 +7,12 @@ use super::paths::IdText;
 use super::read::{PageQuery, check, read_run};
 use super::runs::{RunCall, RunRequest, make_job};
 use super::shapes::{print_job, print_jobs, print_usage};
-use super::{ApiError, ApiState};
+use super::{ApiError, ApiState, TOTAL_COUNT};
 use crate::domain::ids::{JobId, OrchestrationId};
 use crate::store::Cancelled;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-
-const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 pub(super) async fn list_jobs(
     State(state): State<ApiState>,

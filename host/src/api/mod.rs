@@ -14,6 +14,8 @@ mod auth;
 mod body;
 mod components;
 mod cors;
+mod credentials;
+mod deliveries;
 mod error;
 mod forms;
 mod health;
@@ -40,6 +42,7 @@ use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::Tokens;
 use crate::wake::Wake;
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use std::sync::Arc;
 
@@ -57,7 +60,12 @@ pub struct ApiState {
     pub runner: Wake,
     /// Poked after a schedule was saved or deleted.
     pub scheduler: Wake,
+    /// Poked after a delivery was asked for once more.
+    pub deliverer: Wake,
 }
+
+/// How many a list has in all, on whatever page.
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// What the operator decided.
 #[derive(Clone, Debug)]

@@ -99,6 +99,35 @@ impl IdText {
     }
 }
 
+/// The two ids of a path such as `/orchestrations/{id}/deliveries/{delivery}`.
+pub(super) struct IdPair(String, String);
+
+impl IdPair {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] where one of them is not an id.
+    pub(super) fn read<A, B>(
+        &self,
+        first: impl FnOnce(&str) -> Option<A>,
+        second: impl FnOnce(&str) -> Option<B>,
+    ) -> Result<(A, B), ApiError> {
+        let ids = first(&self.0).zip(second(&self.1));
+        ids.ok_or(ApiError::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdPair {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ids: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        ids.map(|Path((first, second))| Self(first, second))
+            .map_err(|_| ApiError::NotFound)
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for IdText {
     type Rejection = ApiError;
 

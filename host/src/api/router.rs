@@ -4,8 +4,8 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, components, cors, error, health, jobs, notifications, orchestrations,
-    paths, plugins, runs, tasks, tokens,
+    ApiError, ApiState, components, cors, credentials, deliveries, error, health, jobs,
+    notifications, orchestrations, paths, plugins, runs, tasks, tokens,
 };
 use crate::domain::role::Role;
 use axum::Router;
@@ -61,6 +61,14 @@ fn table() -> Router<ApiState> {
             get(jobs::list_jobs).post(jobs::create_job),
         )
         .route(
+            "/orchestrations/{id}/deliveries",
+            get(deliveries::list_deliveries),
+        )
+        .route(
+            "/orchestrations/{id}/deliveries/{delivery}/redeliver",
+            post(deliveries::redeliver),
+        )
+        .route(
             "/orchestrations/{id}/trigger",
             post(runs::trigger_orchestration),
         )
@@ -83,6 +91,13 @@ fn table() -> Router<ApiState> {
             get(components::read_component)
                 .put(components::save_component)
                 .delete(components::delete_component),
+        )
+        .route("/credentials", get(credentials::list_credentials))
+        .route(
+            "/credentials/{name}",
+            get(credentials::read_one_credential)
+                .put(credentials::put_credential)
+                .delete(credentials::delete_credential),
         )
         .route("/v2/storage/tokens/verify", get(tokens::verify_token))
         .route(

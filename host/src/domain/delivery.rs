@@ -11,10 +11,12 @@ pub enum DeliveryStatus {
     Delivered,
     /// Refused for good, or its days are over.
     Failed,
+    /// Not attempted: its receiver had said before that it is gone for good.
+    Disabled,
 }
 
 impl DeliveryStatus {
-    const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+    const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Disabled];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -22,6 +24,7 @@ impl DeliveryStatus {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Failed => "failed",
+            Self::Disabled => "disabled",
         }
     }
 

@@ -11,12 +11,16 @@ use std::time::Duration;
 pub struct Event {
     pub project_id: ProjectId,
     pub delivery_id: DeliveryId,
+    /// The same for every attempt of this delivery, and of no other one anywhere: letters, digits and `_`.
+    pub message_id: String,
     /// 1 for the first attempt.
     pub attempt: u32,
     pub channel: Channel,
     pub time: Timestamp,
-    /// For email the recipient's address.
+    /// The subscription's `email`; empty where it has none.
     pub address: String,
+    /// JSON object: the subscription's `config`.
+    pub config: String,
     /// JSON object: the subscription's parameters.
     pub parameters: String,
     pub orchestration_id: OrchestrationId,

@@ -3,6 +3,7 @@
 //! Every other room may use this one; it uses none of them.
 
 pub mod alarm;
+pub mod credential;
 pub mod crontab;
 pub mod delivery;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod notification;
 pub mod orchestration;
 pub mod phases;
 pub mod plugin;
+pub mod references;
 pub mod role;
 pub mod step;
 pub mod task;

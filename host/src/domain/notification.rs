@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// What a subscription listens to. The API calls it `channel`.
@@ -14,10 +15,23 @@ pub enum Channel {
     Waiting,
     /// The job runs longer than its predecessors did on average, by more than `tolerance` percent.
     Processing,
+    /// The job ended with status `success`.
+    Success,
+    /// The job ended with status `warning`.
+    Warning,
+    /// The job ended with status `success`, and one since the `success` before it with `error`.
+    Recovery,
 }
 
 impl Channel {
-    pub const ALL: [Self; 3] = [Self::Error, Self::Waiting, Self::Processing];
+    pub const ALL: [Self; 6] = [
+        Self::Error,
+        Self::Waiting,
+        Self::Processing,
+        Self::Success,
+        Self::Warning,
+        Self::Recovery,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -25,6 +39,9 @@ impl Channel {
             Self::Error => "error",
             Self::Waiting => "waiting",
             Self::Processing => "processing",
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Recovery => "recovery",
         }
     }
 
@@ -36,13 +53,27 @@ impl Channel {
     }
 }
 
-/// One subscription. Its JSON form is both the API's and the database's.
+/// One subscription. Its JSON form is both the API's and the database's: what the blueprint does not have is there only
+/// where it was set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
-    pub email: String,
+    /// Always set where `plugin` is [`DEFAULT_PLUGIN`] or not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     pub channel: Channel,
     pub parameters: Map<String, Value>,
+    /// The delivery plugin; not set for [`DEFAULT_PLUGIN`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Where and how that plugin delivers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Map<String, Value>>,
 }
+
+/// The delivery plugin of subscriptions that name none.
+pub const DEFAULT_PLUGIN: &str = "email";
+/// Digits of a configuration's digest in a target.
+const DIGEST_DIGITS: usize = 16;
 
 /// Most subscriptions of one orchestration, and most addresses of one run.
 pub const MOST_NOTIFICATIONS: usize = 100;
@@ -55,7 +86,52 @@ pub const FEWEST_SAMPLES: usize = 3;
 /// How many finished jobs the average is taken over.
 pub const MOST_SAMPLES: usize = 20;
 
+/// Where a notification goes: by what plugin, to whom, how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub plugin: String,
+    /// Empty where there is none.
+    pub email: String,
+    /// JSON object.
+    pub config: String,
+}
+
+impl Target {
+    /// Mail to an address.
+    #[must_use]
+    pub fn of_email(email: &str) -> Self {
+        Self {
+            plugin: DEFAULT_PLUGIN.to_owned(),
+            email: email.to_owned(),
+            config: "{}".to_owned(),
+        }
+    }
+
+    /// What distinguishes targets of one plugin: the address, and a digest of the configuration where there is one.
+    #[must_use]
+    pub fn address(&self) -> String {
+        if self.config == "{}" {
+            return self.email.clone();
+        }
+        let digest = Sha256::digest(self.config.as_bytes());
+        let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+        let digits: String = digits.take(DIGEST_DIGITS / 2).collect();
+        format!("{}#{digits}", self.email)
+    }
+}
+
 impl Notification {
+    /// Where it goes.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        let config = self.config.clone().unwrap_or_default();
+        Target {
+            plugin: self.plugin.clone().unwrap_or(DEFAULT_PLUGIN.to_owned()),
+            email: self.email.clone().unwrap_or_default(),
+            config: Value::Object(config).to_string(),
+        }
+    }
+
     /// For `waiting`: how long a job may wait.
     #[must_use]
     pub fn waiting_timeout(&self) -> Duration {

@@ -3,16 +3,20 @@
 //! At least once: a host that dies between the other side's yes and its record delivers again, with the same message id.
 //! What could get better is tried again later and later for days; what was refused for good is not.
 
+use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
 use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
 use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
+use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
-use crate::plugins::{MailThread, Plugins, StepError};
+use crate::plugins::{MailThread, Manifest, Plugins, StepError};
 use crate::registry::{Registry, Unresolved};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
+use crate::tokens::Tokens;
 use crate::wake::Pause;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -32,6 +36,7 @@ const MOST_REASON_CHARACTERS: usize = 500;
 #[derive(Clone)]
 pub struct Deliverer {
     pub store: Store,
+    pub tokens: Tokens,
     pub plugins: Plugins,
     pub registry: Registry,
     pub lease: HostLease,
@@ -145,24 +150,7 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
-        let found = self
-            .registry
-            .delivery(delivery.project_id, &delivery.plugin);
-        let result = match found.await {
-            Ok(Some(plugin)) => {
-                let thread = self.thread(&delivery);
-                self.plugins
-                    .deliver(&plugin, self.event(&delivery), thread)
-                    .await
-            }
-            Ok(None) => Err(StepError::Failed(Failure::new(
-                FailureKind::Config,
-                "NO_PLUGIN",
-                format!("there is no delivery plugin {:?}", delivery.plugin),
-            ))),
-            Err(Unresolved::Failed(failure)) => Err(StepError::Failed(failure)),
-            Err(Unresolved::Unavailable(why)) => Err(StepError::Abandoned(why)),
-        };
+        let result = self.deliver(&delivery).await;
         let end = attempt_end(&delivery, result, self.pause.clock.now());
         report(&delivery, &end);
         // The other side may have it: its record is offered until it is taken.
@@ -182,14 +170,58 @@ impl Deliverer {
         }
     }
 
+    async fn deliver(&self, delivery: &LeasedDelivery) -> Result<Option<String>, StepError> {
+        let name = &delivery.target.plugin;
+        let found = self.registry.delivery(delivery.project_id, name).await;
+        let plugin = match found {
+            Ok(Some(plugin)) => plugin,
+            Ok(None) => {
+                let message = format!("there is no delivery plugin {name:?}");
+                return Err(Failure::new(FailureKind::Config, "NO_PLUGIN", message).into());
+            }
+            Err(Unresolved::Failed(failure)) => return Err(failure.into()),
+            Err(Unresolved::Unavailable(why)) => return Err(StepError::Abandoned(why)),
+        };
+        let credentials = self.credentials(delivery, plugin.manifest()).await?;
+        let (event, thread) = (self.event(delivery), self.thread(delivery));
+        self.plugins
+            .deliver(&plugin, event, thread, credentials)
+            .await
+    }
+
+    /// Those that the plugin may use for this subscription.
+    async fn credentials(
+        &self,
+        delivery: &LeasedDelivery,
+        manifest: &Manifest,
+    ) -> Result<Vec<Credential>, StepError> {
+        let config: Value = serde_json::from_str(&delivery.target.config).unwrap_or_default();
+        let named = config.get(NAMING_KEY).and_then(Value::as_str);
+        let wanted = manifest.credentials_wanted(named);
+        let opened = self
+            .tokens
+            .open_credentials(delivery.project_id, &wanted)
+            .await;
+        let opened = opened.map_err(|error| StepError::Abandoned(error.to_string()))?;
+        match missing_credential(&wanted, named, &opened) {
+            Some(failure) => Err(failure.into()),
+            None => Ok(opened),
+        }
+    }
+
     /// The message id is the same for every attempt; messages about the same trouble share the thread.
     fn thread(&self, delivery: &LeasedDelivery) -> MailThread {
         let installation = &self.installation;
         let orchestration = delivery.job.orchestration_id;
-        let (channel, incident) = (delivery.channel.as_str(), delivery.incident);
+        // The recovery ends the thread of the errors.
+        let thread = match delivery.channel {
+            Channel::Recovery => Channel::Error.as_str(),
+            channel => channel.as_str(),
+        };
+        let incident = delivery.incident;
         MailThread {
             message_id: format!("delivery-{}.{installation}", delivery.lease.delivery),
-            thread_id: format!("{channel}-{orchestration}-{incident}.{installation}"),
+            thread_id: format!("{thread}-{orchestration}-{incident}.{installation}"),
             unsubscribe: None,
         }
     }
@@ -199,10 +231,12 @@ impl Deliverer {
         Event {
             project_id: delivery.project_id,
             delivery_id: delivery.lease.delivery,
+            message_id: format!("delivery_{}_{}", delivery.lease.delivery, self.installation),
             attempt: delivery.attempt,
             channel: delivery.channel,
             time: delivery.created_at,
-            address: delivery.address.clone(),
+            address: delivery.target.email.clone(),
+            config: delivery.target.config.clone(),
             parameters: delivery.parameters.clone(),
             orchestration_id: job.orchestration_id,
             orchestration_name: delivery.orchestration_name.clone(),
@@ -257,16 +291,21 @@ fn attempt_end(
         failure.kind,
         FailureKind::Transient | FailureKind::RateLimit
     );
-    let delay = retry_delay(delivery.attempt).max(failure.retry_after.unwrap_or_default());
+    let delay = retry_delay(delivery.attempt_since).max(failure.retry_after.unwrap_or_default());
     let next_at = now.plus(delay);
-    if can_help && next_at.since(delivery.created_at) < LONGEST_TRIED {
+    if can_help && next_at.since(delivery.tried_since) < LONGEST_TRIED {
         AttemptEnd::Retry {
             kind,
             message,
             next_at,
         }
     } else {
-        AttemptEnd::Failed { kind, message }
+        let is_gone = failure.kind == FailureKind::NotFound;
+        AttemptEnd::Failed {
+            kind,
+            message,
+            is_gone,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use super::hosts::HostPattern;
 use super::schema::Schema;
 use super::section::{SectionError, custom_section};
+use crate::domain::credential::is_credential_name;
 use crate::domain::faults::Faults;
 use crate::domain::plugin::Capability;
 use crate::domain::step::Restart;
@@ -19,8 +20,11 @@ use std::time::Duration;
 pub const MANIFEST_SECTION: &str = "orchestrator:manifest";
 /// The line of the contract that this server speaks.
 pub const CONTRACT: &str = "0.1";
+/// In `credentials`: whichever the task's parameters, or the notification's `config`, name under the key `credential`.
+pub const NAMED: &str = "named";
 const MOST_BYTES: usize = 64 << 10;
 const MOST_HOSTS: usize = 100;
+const MOST_CREDENTIALS: usize = 20;
 
 /// What a plugin is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -49,6 +53,8 @@ pub struct Manifest {
     pub description: String,
     pub capabilities: Vec<Capability>,
     pub(crate) hosts: Vec<HostPattern>,
+    /// The project's credentials that the plugin uses, by name; [`NAMED`] is the one that the task or the notification names.
+    pub credentials: Vec<String>,
     /// For deliveries, whose attempts are always repeated, `idempotent`.
     pub restart: Restart,
     /// Less than the server's limits, where the plugin is content with less.
@@ -135,6 +141,8 @@ struct Raw {
     capabilities: Vec<String>,
     #[serde(default)]
     hosts: Vec<String>,
+    #[serde(default)]
+    credentials: Vec<String>,
     restart: Option<String>,
     #[serde(default)]
     limits: AskedLimits,
@@ -220,6 +228,14 @@ impl Manifest {
         if raw.hosts.len() > MOST_HOSTS {
             return wrong("hosts", "at most 100");
         }
+        if raw.credentials.len() > MOST_CREDENTIALS
+            || !raw.credentials.iter().all(|name| is_credential_name(name))
+        {
+            return wrong(
+                "credentials",
+                "at most 20 names of credentials, or \"named\"",
+            );
+        }
         if kind == Kind::Delivery && raw.parameters_schema != no_schema() {
             return wrong("parameters-schema", "for plugins of the kind task only");
         }
@@ -247,12 +263,21 @@ impl Manifest {
             description: raw.description,
             capabilities,
             hosts,
+            credentials: raw.credentials,
             restart,
             limits: raw.limits,
             config_schema: Schema::of(raw.config_schema),
             parameters_schema: Schema::of(raw.parameters_schema),
             json: String::from_utf8_lossy(json).into_owned(),
         })
+    }
+
+    /// The names of the credentials that a call may use, where the task or the notification names this one.
+    #[must_use]
+    pub fn credentials_wanted(&self, named: Option<&str>) -> Vec<String> {
+        let wanted = self.credentials.iter();
+        let wanted = wanted.filter_map(|name| if name == NAMED { named } else { Some(name) });
+        wanted.map(str::to_owned).collect()
     }
 
     /// Reads a manifest that [`Self::json`] gave.
@@ -383,6 +408,11 @@ mod tests {
             ),
             ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
             (
+                "credentials",
+                json!(["a b"]),
+                "credentials: at most 20 names",
+            ),
+            (
                 "config-schema",
                 json!(1),
                 "config-schema: must be an object",
@@ -404,5 +434,22 @@ mod tests {
         assert_eq!(limits.cpu(), Some(Duration::from_secs(2)));
         assert_eq!(limits.memory_bytes(), Some(16 << 20));
         assert_eq!(limits.wall(), None);
+    }
+
+    #[test]
+    fn what_is_named_counts_only_where_the_manifest_asks_for_it() {
+        let wanted = |credentials: Value, named| {
+            let mut json = valid();
+            json["credentials"] = credentials;
+            let manifest = Manifest::parse(json.to_string().as_bytes()).unwrap();
+            manifest.credentials_wanted(named)
+        };
+        assert_eq!(wanted(json!([]), Some("shop")), Vec::<String>::new());
+        assert_eq!(wanted(json!(["named"]), Some("shop")), ["shop"]);
+        assert_eq!(wanted(json!(["named"]), None), Vec::<String>::new());
+        assert_eq!(
+            wanted(json!(["own", "named"]), Some("shop")),
+            ["own", "shop"]
+        );
     }
 }

@@ -15,6 +15,7 @@ mod capabilities;
 mod compiler;
 mod component;
 mod contract;
+mod credentials;
 mod engine;
 mod error;
 mod hosts;
@@ -35,9 +36,10 @@ mod state;
 pub use anatomy::{Anatomy, NoComponent};
 pub use compiler::{COMPILE_COMMAND, CompilerSettings, EXIT_INVALID, compile_limited};
 pub use component::Plugin;
+pub use credentials::fault_of_credential_host;
 pub use error::PluginError;
 pub use manifest::{
-    AskedLimits, CONTRACT, Kind, MANIFEST_SECTION, Manifest, ManifestError, is_plugin_id,
+    AskedLimits, CONTRACT, Kind, MANIFEST_SECTION, Manifest, ManifestError, NAMED, is_plugin_id,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use rehearsal::{Network, NoAnswer};
@@ -48,6 +50,7 @@ pub use services::{
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 
 use crate::clock::Clock;
+use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::faults::Faults;
 use crate::domain::step::{Checkpoint, Step, StepCall, StepContext};
@@ -312,7 +315,8 @@ impl Plugins {
         .await
     }
 
-    /// Makes one attempt to deliver an event, and answers with the receipt where there is one.
+    /// Makes one attempt to deliver an event, with credentials that [`Manifest::credentials_wanted`] names, and answers with
+    /// the receipt where there is one.
     ///
     /// # Errors
     /// [`StepError::Failed`] of the kinds `Transient` and `RateLimit` is worth another attempt, as is
@@ -322,13 +326,14 @@ impl Plugins {
         plugin: &Plugin,
         event: Event,
         thread: MailThread,
+        credentials: Vec<Credential>,
     ) -> Result<Option<String>, StepError> {
         self.run(plugin, move |inner, plugin, _| async move {
             let loaded = plugin.loaded();
             let Exports::Delivery(delivery) = &*loaded.exports else {
                 return Err(call::wrong_kind(loaded, "delivery"));
             };
-            let prepared = prepare::delivery(&inner, loaded, &event, thread);
+            let prepared = prepare::delivery(&inner, loaded, &event, thread, &credentials);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);

@@ -2,12 +2,14 @@
 
 use super::Inner;
 use super::component::Loaded;
+use super::credentials::Credentials;
 use super::hosts::HostPattern;
 use super::limits::Signals;
 use super::outbound::{self, Grant, secure_origins};
 use super::output::{LogSink, Output};
 use super::services::{LogLevel, MailThread, StepServices};
 use super::state::{CallState, Caller};
+use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::plugin::Capability;
 use crate::domain::step::StepContext;
@@ -35,6 +37,7 @@ pub(super) fn task(
         granted_hosts: granted_hosts(loaded),
         task_origins,
         token_origins,
+        credentials: Arc::new(Credentials::new(services.credentials())),
     };
     let lines = Arc::clone(&services);
     let log: LogSink = Arc::new(move |level, line: &str| lines.log(level, line));
@@ -47,6 +50,7 @@ pub(super) fn delivery(
     loaded: &Loaded,
     event: &Event,
     thread: MailThread,
+    credentials: &[Credential],
 ) -> CallState {
     let caller = Caller::Delivery {
         address: event.address.clone(),
@@ -63,6 +67,7 @@ pub(super) fn delivery(
         granted_hosts: granted_hosts(loaded),
         task_origins: Vec::new(),
         token_origins: Vec::new(),
+        credentials: Arc::new(Credentials::new(credentials)),
     };
     let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
     let log: LogSink = Arc::new(move |level, line: &str| {
@@ -83,6 +88,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
         Caller::Task { services, home } => Some((Arc::clone(services), home.clone())),
         Caller::Delivery { .. } => None,
     };
+    let credentials = Arc::clone(&grant.credentials);
     let http_call = loaded.manifest.asks_for(Capability::Http).then(|| {
         outbound::Call::new(
             Arc::clone(&inner.outbound),
@@ -95,6 +101,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
     });
     CallState::new(
         caller,
+        credentials,
         http_call,
         inner.rehearsal.as_ref(),
         loaded.limits.memory_bytes,

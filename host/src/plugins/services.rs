@@ -1,5 +1,6 @@
 //! What a call of a plugin needs from whoever makes it, and how it ends.
 
+use crate::domain::credential::Credential;
 use crate::domain::plugin::Usage;
 use crate::domain::step::{Checkpoint, Failure};
 use std::pin::Pin;
@@ -19,6 +20,12 @@ pub trait StepServices: Send + Sync {
 
     /// The run's `X-StorageApi-Token`; asked for each request to an origin that gets it.
     fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>>;
+
+    /// The credentials of this step, opened: those that [`Manifest::credentials_wanted`](super::Manifest::credentials_wanted)
+    /// names and the project has.
+    fn credentials(&self) -> &[Credential] {
+        &[]
+    }
 
     /// One line of the plugin's log.
     fn log(&self, level: LogLevel, line: &str);

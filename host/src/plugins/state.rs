@@ -1,5 +1,6 @@
 //! What one call of a plugin has of its own: made for the call, dropped whole after it, whatever happened.
 
+use super::credentials::Credentials;
 use super::limits::{Limiter, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCES, Signals};
 use super::mailer::Mailer;
 use super::outbound::{self, Hooks};
@@ -38,11 +39,13 @@ pub(super) struct CallState {
     pub(super) output: Output,
     pub(super) signals: Arc<Signals>,
     pub(super) caller: Caller,
+    pub(super) credentials: Arc<Credentials>,
 }
 
 impl CallState {
     pub(super) fn new(
         caller: Caller,
+        credentials: Arc<Credentials>,
         http_call: Option<outbound::Call>,
         rehearsal: Option<&Rehearsal>,
         memory_bytes: usize,
@@ -62,6 +65,7 @@ impl CallState {
             output,
             signals,
             caller,
+            credentials,
         }
     }
 }

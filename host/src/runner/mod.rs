@@ -4,6 +4,7 @@
 //! of the host and of each project. Results are recorded under the step's lease, so that a step which another host has
 //! taken over counts for nothing here. When stopped, the runner claims nothing more and lets running steps end.
 
+mod inputs;
 mod services;
 mod step;
 

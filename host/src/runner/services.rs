@@ -1,6 +1,7 @@
 //! What the host does for a step while it runs: keeps its checkpoints, notes that a request left, opens its token.
 
 use super::Runner;
+use crate::domain::credential::Credential;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::plugin::Usage;
 use crate::domain::step::Checkpoint;
@@ -15,6 +16,8 @@ pub(super) struct Services {
     pub(super) lease: Lease,
     pub(super) project: ProjectId,
     pub(super) token: TokenId,
+    /// Opened for this step.
+    pub(super) credentials: Vec<Credential>,
     pub(super) run_id: String,
     pub(super) component_digest: String,
     /// What the step saved last: where a time-out cancels from.
@@ -95,6 +98,10 @@ impl StepServices for Services {
 
     fn used(&self, usage: Usage) {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
+    }
+
+    fn credentials(&self) -> &[Credential] {
+        &self.credentials
     }
 
     fn log(&self, level: LogLevel, line: &str) {

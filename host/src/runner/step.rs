@@ -4,6 +4,7 @@
 //! that a request leaves is durable before it does, and the result is accepted only under the same lease.
 
 use super::Runner;
+use super::inputs::NoInput;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -16,6 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::plugins::{Plugin, StepError};
 use crate::registry::{TaskType, Unresolved};
 use crate::store::{Accepted, LeasedStep, StepEnd};
+use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -72,17 +74,26 @@ impl Runner {
         {
             return end;
         }
+        let (parameters, credentials) = match self.inputs(leased, plugin.manifest()).await {
+            Ok(inputs) => inputs,
+            Err(NoInput::Failed(failure)) => return failed(failure),
+            Err(NoInput::Store(error)) => {
+                tracing::warn!(run = %run_id(leased), %error, "a step is to be repeated: what it needs cannot be read");
+                return self.abandoned(leased);
+            }
+        };
         let services = Arc::new(Services {
             runner: self.clone(),
             lease: leased.lease,
             project: leased.job.project_id,
             token: leased.job.token.id,
+            credentials,
             run_id: run_id(leased),
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
             usage: Arc::clone(usage),
         });
-        let context = self.context(leased, task_type);
+        let context = self.context(leased, task_type, parameters);
         let call = match state.clone() {
             None => StepCall::Start,
             Some(state) => StepCall::Resume {
@@ -173,7 +184,12 @@ impl Runner {
         }
     }
 
-    fn context(&self, leased: &LeasedStep, task_type: TaskType) -> StepContext {
+    fn context(
+        &self,
+        leased: &LeasedStep,
+        task_type: TaskType,
+        parameters: Map<String, Value>,
+    ) -> StepContext {
         let components_url = task_type.components_url;
         let task = &leased.task;
         let now = self.pause.clock.now();
@@ -192,7 +208,7 @@ impl Runner {
             action: task.action.clone(),
             components_url: components_url.unwrap_or_else(|| self.settings.components_url.clone()),
             public_url: self.settings.public_url.clone(),
-            parameters: serde_json::Value::Object(task.action_parameters.clone()).to_string(),
+            parameters: Value::Object(parameters).to_string(),
             config: task_type.config,
             deadline: deadline_at(leased).map(|deadline| deadline.since(now)),
         }

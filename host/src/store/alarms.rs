@@ -3,8 +3,8 @@
 //! A job carries the time of its next alarm; raising it promises the notifications and sets the one after it in the same
 //! transaction. Each subscription's alarm is promised once per job, by the deliveries' unique key.
 
-use super::deliveries::{NewDelivery, insert_delivery};
 use super::dialect::Dialect;
+use super::promises::{NewDelivery, insert_delivery};
 use super::rows::Columns;
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
@@ -78,10 +78,11 @@ async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
     let alarms = Alarms::of(&job.revision.notifications, &job.notifications_emails);
     let since = job.start_at.unwrap_or(job.created_at);
     for alarm in alarms.due_at(&times, now) {
+        let target = alarm.subscription.target();
         let delivery = NewDelivery {
             job: &job,
             channel: alarm.subscription.channel,
-            address: &alarm.subscription.email,
+            target: &target,
             parameters: &alarm.subscription.parameters,
             expected: Some(alarm.expected),
             actual: Some(now.since(since)),

@@ -1,23 +1,20 @@
 //! Deliveries: notifications that were promised, and the attempts to keep the promise.
 //!
-//! A row is written in the transaction that makes the event true, once per job, event, plugin and address. It is leased,
-//! attempted and tried again until it is accepted, refused for good, or its days are over; each attempt is a row too.
+//! A row is written in the transaction that makes the event true ([`promises`](super::promises)). It is leased, attempted and
+//! tried again until it is accepted, refused for good, or its days are over; each attempt is a row too.
 
 use super::dialect::Dialect;
 use super::locks::hold_host;
-use super::rows::{Columns, storable, to_json};
+use super::promises::enable_receiver;
+use super::rows::{Columns, storable};
 use super::{Result, Store, Tx};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, HostId, JobId, ProjectId};
 use crate::domain::job::Job;
-use crate::domain::notification::Channel;
+use crate::domain::notification::{Channel, Target};
 use crate::domain::time::Timestamp;
-use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use std::time::Duration;
-
-/// The delivery plugin of subscriptions that name none.
-const DEFAULT_PLUGIN: &str = "email";
 
 /// Proof that this host attempts a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,15 +30,18 @@ pub struct LeasedDelivery {
     pub lease: DeliveryLease,
     pub project_id: ProjectId,
     pub channel: Channel,
-    pub plugin: String,
-    pub address: String,
+    pub target: Target,
     /// JSON object.
     pub parameters: String,
     pub expected: Option<Duration>,
     pub actual: Option<Duration>,
     pub created_at: Timestamp,
+    /// When its days began: with its creation, or with the last wish to send it again.
+    pub tried_since: Timestamp,
     /// 1 for the first one.
     pub attempt: u32,
+    /// The same since `tried_since`.
+    pub attempt_since: u32,
     pub orchestration_name: String,
     /// With its task runs.
     pub job: Job,
@@ -65,22 +65,9 @@ pub enum AttemptEnd {
     Failed {
         kind: &'static str,
         message: String,
+        /// The receiver is gone for good: further events are not delivered to it.
+        is_gone: bool,
     },
-}
-
-/// A delivery as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    pub id: DeliveryId,
-    pub job_id: JobId,
-    pub channel: Channel,
-    pub plugin: String,
-    pub address: String,
-    pub status: DeliveryStatus,
-    pub attempts: u32,
-    pub created_at: Timestamp,
-    pub end_at: Option<Timestamp>,
-    pub receipt: Option<String>,
 }
 
 impl Store {
@@ -126,6 +113,7 @@ impl Store {
     ) -> Result<bool> {
         self.write(move |tx| {
             Box::pin(async move {
+                let is_gone = matches!(end, AttemptEnd::Failed { is_gone: true, .. });
                 let (status, next_at, receipt, outcome, message) = match end {
                     AttemptEnd::Delivered { receipt } => {
                         let message = receipt.clone().unwrap_or_default();
@@ -134,13 +122,13 @@ impl Store {
                     AttemptEnd::Retry { kind, message, next_at } => {
                         (DeliveryStatus::Pending, Some(next_at), None, kind, message)
                     }
-                    AttemptEnd::Failed { kind, message } => {
+                    AttemptEnd::Failed { kind, message, .. } => {
                         (DeliveryStatus::Failed, None, None, kind, message)
                     }
                 };
                 let ended = sqlx::query(
                     "UPDATE deliveries SET status = $4, next_attempt_at = $5, receipt = $6, end_at = $7, \
-                     host_id = NULL WHERE id = $1 AND host_id = $2 AND epoch = $3",
+                     is_gone = $8, host_id = NULL WHERE id = $1 AND host_id = $2 AND epoch = $3",
                 )
                 .bind(lease.delivery.0)
                 .bind(lease.host.0)
@@ -149,10 +137,14 @@ impl Store {
                 .bind(next_at.map(|time| time.0))
                 .bind(receipt.as_deref().map(storable))
                 .bind((status != DeliveryStatus::Pending).then_some(now.0))
+                .bind(i64::from(is_gone))
                 .execute(&mut *tx)
                 .await?;
                 if ended.rows_affected() == 0 {
                     return Ok(false);
+                }
+                if status == DeliveryStatus::Delivered {
+                    enable_receiver(tx, lease.delivery).await?;
                 }
                 sqlx::query(
                     "INSERT INTO delivery_attempts (delivery_id, attempt, start_at, end_at, outcome, message) \
@@ -184,19 +176,6 @@ impl Store {
             .transpose()
     }
 
-    /// The deliveries that a job's events promised, oldest first.
-    pub async fn list_deliveries(&self, project: ProjectId, job: JobId) -> Result<Vec<Delivery>> {
-        let rows = sqlx::query(
-            "SELECT id, job_id, event, plugin, address, status, attempts, created_at, end_at, receipt \
-             FROM deliveries WHERE job_id = $1 AND project_id = $2 ORDER BY id",
-        )
-        .bind(job.0)
-        .bind(project.0)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(read).collect()
-    }
-
     async fn complete_delivery(
         &self,
         row: &AnyRow,
@@ -209,6 +188,8 @@ impl Store {
             return Err(columns.damaged("its job is missing"));
         };
         let channel = channel(&columns)?;
+        let created_at = columns.time("created_at")?;
+        let attempt: u32 = columns.count("attempts")?;
         let orchestration =
             sqlx::query("SELECT name FROM orchestrations WHERE id = $1 AND project_id = $2")
                 .bind(job.orchestration_id.0)
@@ -216,8 +197,8 @@ impl Store {
                 .fetch_one(&self.read)
                 .await?;
         let incident = match channel {
-            Channel::Error => self.first_error_since_success(&job).await?,
-            Channel::Waiting | Channel::Processing => job_id,
+            Channel::Error | Channel::Recovery => self.first_error_since_success(&job).await?,
+            Channel::Waiting | Channel::Processing | Channel::Success | Channel::Warning => job_id,
         };
         Ok(Some(LeasedDelivery {
             lease: DeliveryLease {
@@ -227,13 +208,14 @@ impl Store {
             },
             project_id,
             channel,
-            plugin: columns.text("plugin")?,
-            address: columns.text("address")?,
+            target: target(&columns)?,
             parameters: columns.text("parameters")?,
             expected: seconds(&columns, "expected_seconds")?,
             actual: seconds(&columns, "actual_seconds")?,
-            created_at: columns.time("created_at")?,
-            attempt: columns.count("attempts")?,
+            created_at,
+            tried_since: columns.maybe_time("renewed_at")?.unwrap_or(created_at),
+            attempt,
+            attempt_since: attempt.saturating_sub(columns.count("renewed_attempts")?),
             orchestration_name: Columns::of(&orchestration, "orchestrations").text("name")?,
             job,
             incident,
@@ -265,8 +247,8 @@ async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
     let sql = format!(
         "UPDATE deliveries SET host_id = $2, epoch = epoch + 1, attempts = attempts + 1, next_attempt_at = NULL \
          WHERE id = (SELECT d.id FROM deliveries d WHERE d.id = $1 AND d.next_attempt_at IS NOT NULL{lock_free}) \
-         RETURNING id, project_id, job_id, event, plugin, address, parameters, expected_seconds, actual_seconds, \
-         created_at, attempts, epoch"
+         RETURNING id, project_id, job_id, event, plugin, COALESCE(email, address) AS email, config, parameters, \
+         expected_seconds, actual_seconds, created_at, attempts, renewed_at, renewed_attempts, epoch"
     );
     for id in ids {
         let row = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
@@ -279,9 +261,17 @@ async fn lease(tx: &mut Tx, ids: &[i64], host: HostId) -> Result<Vec<AnyRow>> {
     Ok(rows)
 }
 
-fn channel(columns: &Columns<'_>) -> Result<Channel> {
+pub(super) fn channel(columns: &Columns<'_>) -> Result<Channel> {
     let event = columns.text("event")?;
     Channel::from_text(&event).ok_or_else(|| columns.damaged(format!("unknown event {event:?}")))
+}
+
+pub(super) fn target(columns: &Columns<'_>) -> Result<Target> {
+    Ok(Target {
+        plugin: columns.text("plugin")?,
+        email: columns.text("email")?,
+        config: columns.text("config")?,
+    })
 }
 
 fn seconds(columns: &Columns<'_>, name: &str) -> Result<Option<Duration>> {
@@ -289,59 +279,4 @@ fn seconds(columns: &Columns<'_>, name: &str) -> Result<Option<Duration>> {
         .maybe_int(name)?
         .and_then(|value| u64::try_from(value).ok());
     Ok(seconds.map(Duration::from_secs))
-}
-
-fn read(row: &AnyRow) -> Result<Delivery> {
-    let columns = Columns::of(row, "deliveries");
-    let status = columns.text("status")?;
-    Ok(Delivery {
-        id: DeliveryId(columns.int("id")?),
-        job_id: JobId(columns.int("job_id")?),
-        channel: channel(&columns)?,
-        plugin: columns.text("plugin")?,
-        address: columns.text("address")?,
-        status: DeliveryStatus::from_text(&status)
-            .ok_or_else(|| columns.damaged(format!("unknown status {status:?}")))?,
-        attempts: columns.count("attempts")?,
-        created_at: columns.time("created_at")?,
-        end_at: columns.maybe_time("end_at")?,
-        receipt: columns.maybe_text("receipt")?,
-    })
-}
-
-/// A notification to be promised.
-pub(super) struct NewDelivery<'a> {
-    pub(super) job: &'a Job,
-    pub(super) channel: Channel,
-    pub(super) address: &'a str,
-    pub(super) parameters: &'a Map<String, Value>,
-    pub(super) expected: Option<Duration>,
-    pub(super) actual: Option<Duration>,
-}
-
-/// Promises a notification, unless it is promised already.
-pub(super) async fn insert_delivery(
-    tx: &mut Tx,
-    delivery: &NewDelivery<'_>,
-    now: Timestamp,
-) -> Result<()> {
-    let seconds = |time: Option<Duration>| time.and_then(|time| i64::try_from(time.as_secs()).ok());
-    sqlx::query(
-        "INSERT INTO deliveries (project_id, job_id, event, plugin, address, parameters, expected_seconds, \
-         actual_seconds, created_at, status, attempts, next_attempt_at, epoch) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $9, 0) \
-         ON CONFLICT (job_id, event, plugin, address) DO NOTHING",
-    )
-    .bind(delivery.job.project_id.0)
-    .bind(delivery.job.id.0)
-    .bind(delivery.channel.as_str())
-    .bind(DEFAULT_PLUGIN)
-    .bind(storable(delivery.address))
-    .bind(to_json("deliveries", delivery.parameters)?)
-    .bind(seconds(delivery.expected))
-    .bind(seconds(delivery.actual))
-    .bind(now.0)
-    .execute(tx)
-    .await?;
-    Ok(())
 }

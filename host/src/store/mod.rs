@@ -11,7 +11,9 @@
 mod alarms;
 mod claims;
 mod components;
+mod credentials;
 mod deliveries;
+mod delivery_list;
 mod dialect;
 mod fail_points;
 mod firings;
@@ -24,6 +26,7 @@ mod orchestrations;
 mod plugin_versions;
 mod plugins;
 mod projects;
+mod promises;
 mod revisions;
 mod rows;
 mod runs;
@@ -36,7 +39,9 @@ mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use components::NewComponent;
-pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCredential};
+pub use deliveries::{AttemptEnd, DeliveryLease, LeasedDelivery};
+pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};

@@ -5,20 +5,19 @@
 //! transaction.
 
 use super::claims::{Lease, LeasedStep};
-use super::deliveries::{NewDelivery, insert_delivery};
 use super::jobs::advance_queue;
 use super::locks::lock_orchestration_of_run;
+use super::promises::promise_notifications;
 use super::rows::{Columns, storable};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
-use crate::domain::ids::{HostId, JobId, TaskRunId};
+use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
-use crate::domain::notification::Channel;
 use crate::domain::phases::{end_of, next_active};
 use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use serde_json::Map;
+use sqlx::any::AnyRow;
 
 /// How a step ended.
 #[derive(Clone, Debug)]
@@ -60,6 +59,26 @@ pub enum Accepted {
 }
 
 impl Store {
+    /// What the tasks of a job that have ended answered, by their positions: JSON text.
+    pub async fn read_responses(
+        &self,
+        project: ProjectId,
+        job: JobId,
+    ) -> Result<Vec<(usize, Option<String>)>> {
+        let rows = sqlx::query(
+            "SELECT position, response FROM task_runs WHERE job_id = $1 AND project_id = $2 AND end_at IS NOT NULL",
+        )
+        .bind(job.0)
+        .bind(project.0)
+        .fetch_all(&self.read)
+        .await?;
+        let read = |row: &AnyRow| {
+            let columns = Columns::of(row, "task_runs");
+            Ok((columns.count("position")?, columns.maybe_text("response")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Records how a step ended, what it used, and what follows from it for its job.
     pub async fn end_step(
         &self,
@@ -335,35 +354,7 @@ pub(super) async fn finish_job(
     .bind(now.0)
     .execute(&mut *tx)
     .await?;
-    if status == Status::Error {
-        promise_error_notifications(tx, job, now).await?;
-    }
+    promise_notifications(tx, job, status, now).await?;
     advance_queue(tx, job.orchestration_id).await?;
     drop_unused_token(tx, job.orchestration_id, job.token.id).await
-}
-
-async fn promise_error_notifications(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<()> {
-    let none = Map::new();
-    let subscriptions = job.revision.notifications.iter();
-    let receivers: Vec<_> = if job.notifications_emails.is_empty() {
-        subscriptions
-            .filter(|one| one.channel == Channel::Error)
-            .map(|one| (one.email.as_str(), &one.parameters))
-            .collect()
-    } else {
-        let emails = job.notifications_emails.iter();
-        emails.map(|email| (email.as_str(), &none)).collect()
-    };
-    for (address, parameters) in receivers {
-        let delivery = NewDelivery {
-            job,
-            channel: Channel::Error,
-            address,
-            parameters,
-            expected: None,
-            actual: None,
-        };
-        insert_delivery(tx, &delivery, now).await?;
-    }
-    Ok(())
 }

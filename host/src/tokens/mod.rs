@@ -4,6 +4,7 @@
 //! components. Neither can be read without the master key. The state of tasks between their steps is sealed here too.
 //! Nothing in this room logs or prints a secret; the one that the first start makes is handed to the caller once.
 
+mod credentials;
 mod keys;
 mod seal;
 

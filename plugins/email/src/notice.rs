@@ -34,6 +34,9 @@ impl Notice {
             Kind::Error => "job failed",
             Kind::Waiting => "waiting too long",
             Kind::Processing => "running too long",
+            Kind::Success => "job succeeded",
+            Kind::Warning => "job ended with a warning",
+            Kind::Recovery => "job recovered",
         };
         Self {
             subject: format!("[Orchestrator] {name}: {trouble}"),
@@ -75,11 +78,14 @@ fn since_when(event: &Event) -> String {
         .start_time
         .as_ref()
         .unwrap_or(&event.job.created_time);
+    let end = || time(event.job.end_time.as_ref().unwrap_or(&event.time));
     match (event.kind, actual, expected) {
-        (Kind::Error, ..) => format!(
-            "failed at {}",
-            time(event.job.end_time.as_ref().unwrap_or(&event.time))
-        ),
+        (Kind::Error, ..) => format!("failed at {}", end()),
+        (Kind::Success, ..) => format!("succeeded at {}", end()),
+        (Kind::Warning, ..) => format!("ended with a warning at {}", end()),
+        (Kind::Recovery, ..) => {
+            format!("succeeded at {}, for the first time since an error", end())
+        }
         (Kind::Waiting, Some(actual), Some(expected)) => {
             format!(
                 "has been waiting since {}: {actual}, with {expected} allowed",
@@ -192,6 +198,19 @@ mod tests {
         event.kind = Kind::Processing;
         let since = "has been running since 2026-04-02 03:01:00 UTC: 45 minutes, with 30 minutes on average";
         assert_eq!(Notice::of(&event).lead, format!("{job} {since}"));
+
+        let end = "at 2026-04-02 03:04:05 UTC";
+        for (kind, what) in [
+            (Kind::Success, format!("succeeded {end}")),
+            (Kind::Warning, format!("ended with a warning {end}")),
+            (
+                Kind::Recovery,
+                format!("succeeded {end}, for the first time since an error"),
+            ),
+        ] {
+            event.kind = kind;
+            assert_eq!(Notice::of(&event).lead, format!("{job} {what}"));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub fn event() -> Event {
         kind: Kind::Error,
         time: "2026-04-02T03:04:06+00:00".into(),
         address: "ops@example.com".into(),
+        config: "{}".into(),
         parameters: "{}".into(),
         orchestration: Orchestration {
             id: 5,

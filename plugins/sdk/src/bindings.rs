@@ -23,6 +23,7 @@ pub mod delivery {
         with: {
             "orchestrator:types/types@0.1.0": crate::bindings::task::orchestrator::types::types,
             "orchestrator:host/log@0.1.0": crate::bindings::task::orchestrator::host::log,
+            "orchestrator:host/credentials@0.1.0": crate::bindings::task::orchestrator::host::credentials,
         },
         generate_all,
         additional_derives: [PartialEq],

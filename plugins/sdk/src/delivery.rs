@@ -6,6 +6,7 @@ pub use crate::bindings::delivery::orchestrator::delivery::types::{
 pub use crate::bindings::task::orchestrator::types::types::{Failure, FailureKind};
 
 use crate::bindings::delivery::exports::orchestrator::delivery::delivery::Guest;
+use crate::http::{Error, Response};
 
 /// What a delivery plugin does. Export it with [`export_delivery!`](crate::export_delivery).
 pub trait Delivery {
@@ -13,13 +14,57 @@ pub trait Delivery {
     ///
     /// # Errors
     /// A failure of kind [`Transient`](FailureKind::Transient) or [`RateLimit`](FailureKind::RateLimit) is tried again by
-    /// the host for days; any other kind ends the delivery.
+    /// the host for days; any other kind ends the delivery. [`NotFound`](FailureKind::NotFound) says that the receiver is
+    /// gone for good: further events are not delivered there.
     fn deliver(event: Event) -> Result<Option<String>, Failure>;
 }
 
 impl<T: Delivery> Guest for T {
     fn deliver(event: Event) -> Result<Option<String>, Failure> {
         <T as Delivery>::deliver(event)
+    }
+}
+
+/// What the answer to a webhook means: 2xx is a receipt, 410 says that the receiver is gone for good, 429 and 503 ask to come
+/// back later, and anything else may get better. A redirect is not followed.
+///
+/// # Errors
+/// Everything but 2xx, with the kind by which the host knows what to do next.
+pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failure> {
+    let failure = |kind, code: &str, message: String| Err(Failure::new(kind, code, message));
+    let response = match answer {
+        Ok(response) => response,
+        Err(Error::Denied(why)) => {
+            let message = format!("the host does not call the receiver: {why}");
+            return failure(FailureKind::Config, "ADDRESS_REFUSED", message);
+        }
+        Err(Error::Invalid(why)) => {
+            let message = format!("the receiver cannot be called: {why}");
+            return failure(FailureKind::Config, "BAD_ADDRESS", message);
+        }
+        // It has answered: how much of it does not matter.
+        Err(Error::TooLarge) => {
+            let message = "the receiver's answer is too large".to_owned();
+            return failure(FailureKind::Transient, "RESPONSE_TOO_LARGE", message);
+        }
+        Err(Error::NotSent(why) | Error::NoAnswer(why)) => {
+            let message = format!("the receiver did not answer: {why}");
+            return failure(FailureKind::Transient, "NO_ANSWER", message);
+        }
+    };
+    let status = response.status();
+    let message = format!("the receiver answered {status}");
+    match status {
+        200..=299 => Ok(Some(status.to_string())),
+        410 => failure(FailureKind::NotFound, "GONE", message),
+        429 | 503 => {
+            let mut failure = Failure::new(FailureKind::RateLimit, "RECEIVER_BUSY", message);
+            failure.retry_after_ms = response
+                .retry_after()
+                .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            Err(failure)
+        }
+        _ => failure(FailureKind::Transient, "RECEIVER_FAILED", message),
     }
 }
 

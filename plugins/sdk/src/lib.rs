@@ -26,7 +26,7 @@
 //! | a way to deliver notifications | [`delivery::Delivery`] | [`export_delivery!`] |
 //!
 //! What a plugin may use of the world outside is one module each: [`log`] always, [`task::Checkpoint::save`] in tasks,
-//! [`http`] and [`mail`] where the manifest (`plugin.toml`) asks for them and the project grants them. There are no
+//! [`http`], [`mail`] and [`credentials`] where the manifest (`plugin.toml`) asks for them and the project grants them. There are no
 //! files, no environment, no arguments and no sockets: calls to them answer empty or with an error.
 //!
 //! Every call runs in a fresh instance. Nothing that a plugin keeps in memory is there in the next call; what a task
@@ -36,6 +36,7 @@
 //! `cargo test`. The functions that call the host panic there.
 
 pub mod bindings;
+pub mod credentials;
 pub mod delivery;
 mod failure;
 pub mod flow;

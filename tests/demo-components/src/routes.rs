@@ -87,6 +87,8 @@ async fn unknown() -> Response {
 #[derive(Deserialize)]
 struct Target {
     component: String,
+    #[serde(default)]
+    action: String,
 }
 
 async fn call_component(
@@ -103,6 +105,7 @@ async fn call_component(
     Call {
         demo,
         entry,
+        action: target.action,
         headers,
         body,
         origin,

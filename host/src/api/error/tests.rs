@@ -111,6 +111,8 @@ async fn each_error_has_its_status_and_code() {
             500,
             "INTERNAL_ERROR",
         ),
+        (ApiError::DeliveryPending, 409, "DELIVERY_PENDING"),
+        (ApiError::TooManyCredentials, 409, "TOO_MANY_CREDENTIALS"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
             ApiError::Token(TokenError::Store(StoreError::Closing)),
@@ -217,6 +219,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         settings: Arc::new(settings),
         runner: Wake::default(),
         scheduler: Wake::default(),
+        deliverer: Wake::default(),
     };
     async fn ouch() -> StatusCode {
         panic!("secret detail")

@@ -4,6 +4,7 @@
 //! is refused as a whole. `null` means what an absent key means, unless a reader says otherwise; unknown keys are
 //! ignored.
 
+mod credentials;
 mod fields;
 mod jobs;
 mod notifications;
@@ -13,6 +14,7 @@ mod plugins;
 mod tasks;
 mod tokens;
 
+pub(super) use credentials::read_credential;
 pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};

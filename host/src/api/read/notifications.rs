@@ -1,12 +1,17 @@
 //! Subscriptions and email addresses of a body.
 
 use super::Fields;
+use crate::domain::credential::{NAMING_KEY, is_credential_name};
 use crate::domain::faults::Faults;
-use crate::domain::notification::{Channel, MOST_NOTIFICATIONS, Notification};
+use crate::domain::notification::{Channel, DEFAULT_PLUGIN, MOST_NOTIFICATIONS, Notification};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Longest email address, in characters (RFC 5321).
 const MOST_ADDRESS: usize = 254;
+/// Longest id of a plugin, in characters.
+const MOST_PLUGIN: usize = 64;
+const MOST_CONFIG_BYTES: usize = 8 << 10;
 /// Longest time to wait before a `waiting` mail, in minutes: a week.
 const MOST_TIMEOUT_MINUTES: u64 = 7 * 24 * 60;
 /// Largest tolerance of a `processing` mail, in percent: a hundredfold.
@@ -43,13 +48,16 @@ fn read_notification(
     faults: &mut Faults,
 ) -> Option<Notification> {
     let mut fields = Fields::new(object, path, faults);
-    if fields.get("email").is_none() {
+    let plugin = read_plugin(&mut fields);
+    let is_mail = plugin.is_none_or(|plugin| plugin == DEFAULT_PLUGIN);
+    if is_mail && fields.get("email").is_none() {
         fields.fault("email", "is required");
     }
     let email = fields.text("email", MOST_ADDRESS);
     if email.is_some_and(|email| !is_email(email)) {
         fields.fault("email", "must be an email address");
     }
+    let config = read_config(&mut fields);
     let channel = read_channel(&mut fields);
     let mut parameters = fields.parameters("parameters");
     if let Some(channel) = channel {
@@ -57,10 +65,52 @@ fn read_notification(
         check_parameters(channel, &mut parameters, &path, faults);
     }
     Some(Notification {
-        email: email?.to_owned(),
+        email: email.map(str::to_owned),
         channel: channel?,
         parameters,
+        plugin: plugin.map(str::to_owned),
+        config,
     })
+}
+
+fn read_plugin<'a>(fields: &mut Fields<'a, '_>) -> Option<&'a str> {
+    let plugin = fields.text("plugin", MOST_PLUGIN)?;
+    let is_id = plugin.starts_with(|c: char| c.is_ascii_lowercase())
+        && plugin
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !is_id {
+        fields.fault("plugin", "must be the id of a plugin, such as webhook");
+    }
+    Some(plugin)
+}
+
+/// What every delivery plugin has in common is checked here: an address has to be https, a credential's name a name.
+fn read_config(fields: &mut Fields<'_, '_>) -> Option<Map<String, Value>> {
+    fields.get("config")?;
+    let config = fields.parameters("config");
+    let fault_of_url = |url: &Value| match url.as_str().map(Url::parse) {
+        Some(Ok(url)) => (url.scheme() != "https")
+            .then_some("must be an https address: no other protocol is allowed"),
+        _ => Some("must be an absolute https address"),
+    };
+    if let Some(why) = config.get("url").and_then(fault_of_url) {
+        fields.fault("config.url", why);
+    }
+    let is_name = |name: &Value| name.as_str().is_some_and(is_credential_name);
+    if config.get(NAMING_KEY).is_some_and(|name| !is_name(name)) {
+        fields.fault(
+            &format!("config.{NAMING_KEY}"),
+            "must be the name of a credential: 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+        );
+    }
+    if Value::Object(config.clone()).to_string().len() > MOST_CONFIG_BYTES {
+        fields.fault(
+            "config",
+            format!("must not have more than {MOST_CONFIG_BYTES} bytes"),
+        );
+    }
+    Some(config)
 }
 
 fn read_channel(fields: &mut Fields<'_, '_>) -> Option<Channel> {
@@ -83,7 +133,7 @@ fn check_parameters(
     faults: &mut Faults,
 ) {
     let (key, range, unit) = match channel {
-        Channel::Error => return,
+        Channel::Error | Channel::Success | Channel::Warning | Channel::Recovery => return,
         Channel::Waiting => ("timeout", 1..=MOST_TIMEOUT_MINUTES, "minutes"),
         Channel::Processing => ("tolerance", 0..=MOST_TOLERANCE_PERCENT, "percent"),
     };

@@ -2,6 +2,7 @@
 
 use super::Fields;
 use crate::domain::faults::Faults;
+use crate::domain::references;
 use crate::domain::task::{MOST_TASKS, MOST_TIMEOUT_MINUTES, Task, check_action, is_task_id};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -46,6 +47,9 @@ pub(in crate::api) fn read_tasks(
             TaskIds::Ignored => String::new(),
         };
         tasks.push(read_task(&mut fields, id));
+    }
+    if ids == TaskIds::Kept {
+        references::check(&tasks, path, faults);
     }
     tasks
 }

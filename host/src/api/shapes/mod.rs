@@ -3,12 +3,16 @@
 //! Every key of an orchestration and of a job is always there, `null` where unset. Tasks and notifications print
 //! themselves (`domain`), because the database keeps them in the same form.
 
+mod credentials;
+mod deliveries;
 mod jobs;
 mod orchestrations;
 mod plugins;
 mod tokens;
 mod usage;
 
+pub(super) use credentials::{print_credential, print_credentials};
+pub(super) use deliveries::{print_deliveries, print_delivery};
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use plugins::{

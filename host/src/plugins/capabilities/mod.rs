@@ -4,6 +4,7 @@
 //! What its project grants it is judged when it makes use of one: a plugin runs with less than it asks for.
 
 mod checkpoints;
+mod credentials;
 mod http;
 mod log;
 mod mail;
@@ -20,6 +21,7 @@ pub(super) fn link(engine: &Engine, manifest: &Manifest) -> wasmtime::Result<Lin
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     v0_1::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    v0_1::credentials::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     if manifest.kind == Kind::Task {
         v0_1::checkpoints::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     }

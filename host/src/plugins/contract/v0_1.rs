@@ -12,7 +12,7 @@ use wasmtime::{AsContextMut, Engine, Store};
 pub(in crate::plugins) use answer::BadAnswer;
 pub(in crate::plugins) use delivery::orchestrator::host::mail;
 pub(in crate::plugins) use outgoing::orchestrator::host::http;
-pub(in crate::plugins) use task::orchestrator::host::{checkpoints, log};
+pub(in crate::plugins) use task::orchestrator::host::{checkpoints, credentials, log};
 
 mod task {
     wasmtime::component::bindgen!({
@@ -33,6 +33,7 @@ mod simple {
         with: {
             "orchestrator:types/types@0.1.0": super::task::orchestrator::types::types,
             "orchestrator:host/log@0.1.0": super::task::orchestrator::host::log,
+            "orchestrator:host/credentials@0.1.0": super::task::orchestrator::host::credentials,
             "orchestrator:host/checkpoints@0.1.0": super::task::orchestrator::host::checkpoints,
             "orchestrator:task/types@0.1.0": super::task::orchestrator::task::types,
         },
@@ -48,6 +49,7 @@ mod delivery {
         with: {
             "orchestrator:types/types@0.1.0": super::task::orchestrator::types::types,
             "orchestrator:host/log@0.1.0": super::task::orchestrator::host::log,
+            "orchestrator:host/credentials@0.1.0": super::task::orchestrator::host::credentials,
         },
     });
 }

@@ -4,6 +4,7 @@ use super::client::CONNECT_TIMEOUT;
 use super::mask::Mask;
 use super::{Outbound, failure};
 use crate::domain::step::{Failure, FailureKind};
+use crate::plugins::credentials::Credentials;
 use crate::plugins::hosts::HostPattern;
 use crate::plugins::limits::Signals;
 use crate::plugins::output::Output;
@@ -53,6 +54,8 @@ pub(in crate::plugins) struct Grant {
     pub(in crate::plugins) granted_hosts: Option<Arc<[HostPattern]>>,
     pub(in crate::plugins) task_origins: Vec<url::Origin>,
     pub(in crate::plugins) token_origins: Vec<url::Origin>,
+    /// Added to requests to their own hosts.
+    pub(in crate::plugins) credentials: Arc<Credentials>,
 }
 
 /// The requests of one call of a plugin.
@@ -67,7 +70,8 @@ pub(in crate::plugins) struct Call {
     slots: Semaphore,
     /// Set once something may have been sent.
     marked: OnceCell<()>,
-    tokens: Mutex<Vec<String>>,
+    /// Tokens and credentials that went out: what must not come back to the plugin.
+    secrets: Mutex<Vec<String>>,
 }
 
 impl Call {
@@ -88,7 +92,7 @@ impl Call {
             output,
             slots: Semaphore::new(limits.http_requests_at_once),
             marked: OnceCell::new(),
-            tokens: Mutex::default(),
+            secrets: Mutex::default(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Call {
             headers.remove(name);
         }
         self.add_token(&url, &mut headers).await?;
+        self.add_credentials(&url, &mut headers);
         let changes_something = !matches!(head.method, Method::GET | Method::HEAD);
         if changes_something {
             self.mark_sent().await?;
@@ -218,10 +223,7 @@ impl Call {
                 TokenRefusal::Unusable("the token cannot be sent in a header".into())
             })?;
             value.set_sensitive(true);
-            let mut seen = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-            if !seen.contains(&token) {
-                seen.push(token);
-            }
+            self.hide_from_now_on(&token);
             Ok(value)
         });
         match value {
@@ -238,6 +240,29 @@ impl Call {
                 });
                 Err(Error::HttpRequestDenied)
             }
+        }
+    }
+
+    fn add_credentials(&self, url: &Url, headers: &mut HeaderMap) {
+        for (name, value, hidden) in self.grant.credentials.headers_for(url) {
+            headers.insert(name, value.clone());
+            for secret in hidden {
+                self.hide_from_now_on(secret);
+            }
+        }
+        for name in self.grant.credentials.bound_elsewhere(url) {
+            let origin = url.origin().ascii_serialization();
+            self.output.log(
+                LogLevel::Info,
+                &format!("the request to {origin} goes without the credential {name}: it is bound to other hosts"),
+            );
+        }
+    }
+
+    fn hide_from_now_on(&self, secret: &str) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !secrets.iter().any(|other| other == secret) {
+            secrets.push(secret.to_owned());
         }
     }
 
@@ -282,7 +307,7 @@ impl Call {
         let mut response = Response::new(());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
-        self.hide_tokens(response, body, is_head)
+        self.hide_secrets(response, body, is_head)
     }
 
     /// The answer of a script, treated as one from the network.
@@ -315,7 +340,7 @@ impl Call {
             return Err(Error::HttpResponseBodySize(limit));
         }
         self.signals.add_received(body.len());
-        self.hide_tokens(Response::from_parts(head, ()), body.into(), is_head)
+        self.hide_secrets(Response::from_parts(head, ()), body.into(), is_head)
     }
 
     async fn receive(
@@ -347,15 +372,15 @@ impl Call {
         Ok(body)
     }
 
-    fn hide_tokens(
+    fn hide_secrets(
         &self,
         mut response: Response<()>,
         mut body: Vec<u8>,
         is_head: bool,
     ) -> Result<Response<WasiBody>, Error> {
-        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let mask = Mask::new(tokens.iter().map(String::as_str));
-        drop(tokens);
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mask = Mask::new(secrets.iter().map(String::as_str));
+        drop(secrets);
         if !mask.is_empty() {
             let headers = response.headers_mut();
             // Nobody asked for an encoding; what is in such a body could not be searched.

@@ -1,4 +1,4 @@
-//! Takes the run's token out of what the other side answers: a component that echoes it must not give it to the plugin.
+//! Takes tokens and credentials out of what the other side answers: a component that echoes one must not give it to the plugin.
 
 use http::{HeaderMap, HeaderValue};
 

@@ -1,7 +1,7 @@
 //! The only way from a plugin to the network: each of its requests passes here.
 //!
 //! In order: https only → the plugin's own `hosts` → the address (numbers here, names in [`client`] after their look-up) →
-//! the run's token, for its own origins → the runner's mark that something may have been sent → the client. What the
+//! the run's token, for its own origins, and the call's credentials, for theirs → the runner's mark that something may have been sent → the client. What the
 //! plugin set on headers that belong to the host is taken off; what comes back is held whole, bounded, and searched for the
 //! token before the plugin sees it. Redirects are not followed: the plugin gets them, and its next request passes here too.
 //! Headers are never logged.

@@ -125,6 +125,32 @@ pub(super) fn redirect(call: &Call) -> Result<Response, BadParameters> {
         .into_response())
 }
 
+/// The answers stand in the path, because a webhook's body is its sender's.
+pub(super) fn receive(call: &Call) -> Result<Response, BadParameters> {
+    let attempt = call
+        .demo
+        .attempts
+        .count(&format!("receiver/{}", call.action));
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    let answers: Vec<&str> = call.action.split(',').collect();
+    let answer = answers.get(index).or(answers.last()).copied();
+    let (code, retry_after) = match answer.unwrap_or_default().split_once('-') {
+        Some((code, seconds)) => (code, seconds.parse().ok()),
+        None => (answer.unwrap_or_default(), None),
+    };
+    let code = code
+        .parse()
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok());
+    let code =
+        code.ok_or_else(|| BadParameters::new("the action must be statuses, such as 500,204"))?;
+    if code.is_redirection() {
+        let location = parameters::header("to", "https://10.1.2.3/")?;
+        return Ok((code, [(header::LOCATION, location)]).into_response());
+    }
+    Ok(with_retry_after(code.into_response(), retry_after))
+}
+
 /// Sent piece by piece and without a length, so that a reader has to count for itself.
 pub(super) fn huge(call: &Call) -> Result<Response, BadParameters> {
     const PIECE: &[u8] = &[b'x'; 64 * 1024];

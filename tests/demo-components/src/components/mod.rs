@@ -37,6 +37,7 @@ pub enum Component {
     Huge,
     NotJson,
     Close,
+    Receiver,
 }
 
 /// A row of the catalog.
@@ -83,6 +84,7 @@ pub const CATALOG: &[Entry] = &[
     entry(Component::Huge, "huge", "megabytes", "200 with a JSON of that many megabytes (default 64)"),
     entry(Component::NotJson, "not-json", "any", "200 with text/html"),
     entry(Component::Close, "close", "any", "nothing; reads the request and closes the connection"),
+    entry(Component::Receiver, "receiver", "none: the action", "a webhook's receiver: `receiver/500,429-2,204` answers its first three calls so, then always as the last; `-2` is Retry-After, 3xx lead to a private address"),
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Entry> {
@@ -93,6 +95,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
 pub(crate) struct Call {
     pub demo: Arc<Demo>,
     pub entry: &'static Entry,
+    /// What stands behind the component's name in the path.
+    pub action: String,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Scheme, host and port by which the caller reached the service: addresses it is given start so.
@@ -122,6 +126,7 @@ impl Call {
             Component::Huge => direct::huge(&self),
             Component::NotJson => Ok(direct::not_json()),
             Component::Close => Ok(direct::close()),
+            Component::Receiver => direct::receive(&self),
             Component::Async
             | Component::AsyncNoFlag
             | Component::FlakyPoll

@@ -52,15 +52,19 @@ pub(super) fn wake(is_recovery: bool) -> Wake {
 pub(super) fn event(event: &Event) -> event_types::Event {
     let job = &event.job;
     event_types::Event {
-        delivery_id: event.delivery_id.to_string(),
+        delivery_id: event.message_id.clone(),
         attempt: event.attempt,
         kind: match event.channel {
             Channel::Error => event_types::Kind::Error,
             Channel::Waiting => event_types::Kind::Waiting,
             Channel::Processing => event_types::Kind::Processing,
+            Channel::Success => event_types::Kind::Success,
+            Channel::Warning => event_types::Kind::Warning,
+            Channel::Recovery => event_types::Kind::Recovery,
         },
         time: event.time.to_iso(),
         address: event.address.clone(),
+        config: event.config.clone(),
         parameters: event.parameters.clone(),
         orchestration: event_types::Orchestration {
             id: id(event.orchestration_id.0),

@@ -1,0 +1,43 @@
+//! How a credential looks: without its secret.
+
+use crate::domain::time::Timestamp;
+use crate::store::KeptCredential;
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialShape<'a> {
+    name: &'a str,
+    r#type: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    hosts: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<&'a str>,
+    created: Timestamp,
+    updated: Timestamp,
+}
+
+pub(in crate::api) fn print_credential(kept: &KeptCredential) -> Response {
+    Json(shape(kept)).into_response()
+}
+
+pub(in crate::api) fn print_credentials(kept: &[KeptCredential]) -> Response {
+    Json(kept.iter().map(shape).collect::<Vec<_>>()).into_response()
+}
+
+fn shape(kept: &KeptCredential) -> CredentialShape<'_> {
+    let detail_of = |kind| (kept.kind == kind).then_some(kept.detail.as_str());
+    CredentialShape {
+        name: &kept.name,
+        r#type: &kept.kind,
+        hosts: &kept.hosts,
+        username: detail_of("basic"),
+        header: detail_of("header"),
+        created: kept.created_at,
+        updated: kept.updated_at,
+    }
+}

@@ -1,0 +1,186 @@
+//! Credentials: written by name, listed without their secrets. Sealed ones are opened by the room `tokens`.
+
+use super::rows::{Columns, to_json};
+use super::{Result, Store};
+use crate::domain::credential::MOST_CREDENTIALS;
+use crate::domain::ids::ProjectId;
+use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
+
+/// A credential without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCredential {
+    pub name: String,
+    /// `bearer`, `basic`, `header` or `hmac`.
+    pub kind: String,
+    pub hosts: Vec<String>,
+    /// The user's or the header's name; empty where there is none.
+    pub detail: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A credential to be kept.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
+    pub name: String,
+    pub kind: &'static str,
+    pub hosts: Vec<String>,
+    pub detail: String,
+    /// The encrypted secret.
+    pub sealed: Vec<u8>,
+}
+
+/// A credential as the database keeps it, for use.
+#[derive(Clone, Debug)]
+pub struct SealedCredential {
+    pub name: String,
+    pub hosts: Vec<String>,
+    pub sealed: Vec<u8>,
+}
+
+/// What became of a credential that was to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutCredential {
+    Created(KeptCredential),
+    Replaced(KeptCredential),
+    /// The project has as many as it may.
+    TooMany,
+}
+
+const COLUMNS: &str = "name, type, hosts, detail, created_at, updated_at";
+
+impl Store {
+    /// Keeps a credential under its name, in place of the one that is there.
+    pub async fn put_credential(
+        &self,
+        project: ProjectId,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<PutCredential> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let hosts = to_json("credentials", &new.hosts)?;
+                let sql = format!(
+                    "UPDATE credentials SET type = $3, hosts = $4, detail = $5, sealed = $6, updated_at = $7 \
+                     WHERE project_id = $1 AND name = $2 RETURNING {COLUMNS}"
+                );
+                let replaced = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(project.0)
+                    .bind(new.name.as_str())
+                    .bind(new.kind)
+                    .bind(hosts.as_str())
+                    .bind(new.detail.as_str())
+                    .bind(new.sealed.as_slice())
+                    .bind(now.0)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                if let Some(row) = replaced {
+                    return Ok(PutCredential::Replaced(read(&row)?));
+                }
+                let row = sqlx::query("SELECT COUNT(*) AS kept FROM credentials WHERE project_id = $1")
+                    .bind(project.0)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                if Columns::of(&row, "credentials").int("kept")? >= MOST_CREDENTIALS {
+                    return Ok(PutCredential::TooMany);
+                }
+                // Where two requests make it at once, the second one replaces it.
+                let sql = format!(
+                    "INSERT INTO credentials (project_id, name, type, hosts, detail, sealed, created_at, updated_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (project_id, name) DO UPDATE SET \
+                     type = excluded.type, hosts = excluded.hosts, detail = excluded.detail, sealed = excluded.sealed, \
+                     updated_at = excluded.updated_at RETURNING {COLUMNS}"
+                );
+                let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(project.0)
+                    .bind(new.name)
+                    .bind(new.kind)
+                    .bind(hosts)
+                    .bind(new.detail)
+                    .bind(new.sealed)
+                    .bind(now.0)
+                    .fetch_one(tx)
+                    .await?;
+                Ok(PutCredential::Created(read(&row)?))
+            })
+        })
+        .await
+    }
+
+    /// By name.
+    pub async fn list_credentials(&self, project: ProjectId) -> Result<Vec<KeptCredential>> {
+        let sql = format!("SELECT {COLUMNS} FROM credentials WHERE project_id = $1 ORDER BY name");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(project.0)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    pub async fn read_credential(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<Option<KeptCredential>> {
+        let sql = format!("SELECT {COLUMNS} FROM credentials WHERE project_id = $1 AND name = $2");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(project.0)
+            .bind(name)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// With its sealed secret, for use.
+    pub async fn read_sealed_credential(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<Option<SealedCredential>> {
+        let row = sqlx::query(
+            "SELECT name, hosts, sealed FROM credentials WHERE project_id = $1 AND name = $2",
+        )
+        .bind(project.0)
+        .bind(name)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| {
+            let columns = Columns::of(&row, "credentials");
+            Ok(SealedCredential {
+                name: columns.text("name")?,
+                hosts: columns.json("hosts")?,
+                sealed: columns.bytes("sealed")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// `false`: there is none of that name.
+    pub async fn delete_credential(&self, project: ProjectId, name: String) -> Result<bool> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let deleted =
+                    sqlx::query("DELETE FROM credentials WHERE project_id = $1 AND name = $2")
+                        .bind(project.0)
+                        .bind(name)
+                        .execute(tx)
+                        .await?;
+                Ok(deleted.rows_affected() == 1)
+            })
+        })
+        .await
+    }
+}
+
+fn read(row: &AnyRow) -> Result<KeptCredential> {
+    let columns = Columns::of(row, "credentials");
+    Ok(KeptCredential {
+        name: columns.text("name")?,
+        kind: columns.text("type")?,
+        hosts: columns.json("hosts")?,
+        detail: columns.text("detail")?,
+        created_at: columns.time("created_at")?,
+        updated_at: columns.time("updated_at")?,
+    })
+}
