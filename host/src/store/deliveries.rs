@@ -19,6 +19,10 @@ use std::time::Duration;
 /// The delivery plugin of subscriptions that name none.
 const DEFAULT_PLUGIN: &str = "email";
 
+/// Columns of a delivery, for [`read`].
+pub(super) const SHOWN: &str =
+    "id, job_id, event, plugin, address, status, attempts, created_at, end_at, receipt";
+
 /// Proof that this host attempts a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryLease {
@@ -186,14 +190,14 @@ impl Store {
 
     /// The deliveries that a job's events promised, oldest first.
     pub async fn list_deliveries(&self, project: ProjectId, job: JobId) -> Result<Vec<Delivery>> {
-        let rows = sqlx::query(
-            "SELECT id, job_id, event, plugin, address, status, attempts, created_at, end_at, receipt \
-             FROM deliveries WHERE job_id = $1 AND project_id = $2 ORDER BY id",
-        )
-        .bind(job.0)
-        .bind(project.0)
-        .fetch_all(&self.read)
-        .await?;
+        let sql = format!(
+            "SELECT {SHOWN} FROM deliveries WHERE job_id = $1 AND project_id = $2 ORDER BY id"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(job.0)
+            .bind(project.0)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(read).collect()
     }
 
@@ -291,7 +295,7 @@ fn seconds(columns: &Columns<'_>, name: &str) -> Result<Option<Duration>> {
     Ok(seconds.map(Duration::from_secs))
 }
 
-fn read(row: &AnyRow) -> Result<Delivery> {
+pub(super) fn read(row: &AnyRow) -> Result<Delivery> {
     let columns = Columns::of(row, "deliveries");
     let status = columns.text("status")?;
     Ok(Delivery {

@@ -12,6 +12,7 @@ mod alarms;
 mod claims;
 mod deliveries;
 mod dialect;
+mod history;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -29,6 +30,7 @@ mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
@@ -55,6 +57,7 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    is_fenced: bool,
 }
 
 /// What the database cannot do for us.
@@ -139,7 +142,18 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write),
             revisions: revisions::Cache::default(),
+            is_fenced: true,
         })
+    }
+
+    /// Breaks promise 3: results are accepted whoever holds the lease. For the proof that the torture notices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_fencing(self) -> Self {
+        Self {
+            is_fenced: false,
+            ..self
+        }
     }
 
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.

@@ -62,6 +62,7 @@ impl Store {
                     // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
                     lock_orchestration_of_run(tx, lease.run).await?;
                 }
+                store.seize_where_unfenced(tx, lease).await?;
                 let Some(job) = record(tx, lease, &end, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
@@ -79,8 +80,10 @@ impl Store {
 
     /// Notes that a request which may change something is about to leave. `false`: the lease is lost, it must not leave.
     pub async fn mark_sent(&self, lease: Lease, component_digest: String) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                store.seize_where_unfenced(tx, lease).await?;
                 let marked = sqlx::query(
                     "UPDATE task_runs SET is_sent = 1, component_digest = $4 \
                      WHERE id = $1 AND host_id = $2 AND epoch = $3",
@@ -95,6 +98,20 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Does nothing, but in a store without fences: there the run becomes the lease's, whosever it was.
+    async fn seize_where_unfenced(&self, tx: &mut Tx, lease: Lease) -> Result<()> {
+        if self.is_fenced {
+            return Ok(());
+        }
+        sqlx::query("UPDATE task_runs SET host_id = $2, epoch = $3 WHERE id = $1")
+            .bind(lease.run.0)
+            .bind(lease.host.0)
+            .bind(lease.epoch)
+            .execute(tx)
+            .await?;
+        Ok(())
     }
 
     /// Keeps a state in mid-step: after a crash the task goes on from it, and nothing before it is in doubt. `false`: the

@@ -12,6 +12,7 @@ use crate::domain::job::Initiator;
 use crate::domain::orchestration::{Orchestration, TokenReference};
 use crate::domain::tick::{Firing, Gap, TickOutcome};
 use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// An orchestration whose time has come.
 #[derive(Clone, Debug)]
@@ -108,21 +109,21 @@ impl Store {
         .bind(project.0)
         .fetch_all(&self.read)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of(row, "ticks");
-                let outcome = columns.text("outcome")?;
-                Ok(Tick {
-                    outcome: TickOutcome::from_text(&outcome)
-                        .ok_or_else(|| columns.damaged(format!("unknown outcome {outcome:?}")))?,
-                    from: columns.time("from_at")?,
-                    to: columns.time("to_at")?,
-                    ticks: columns.count("ticks")?,
-                    job_id: columns.maybe_int("job_id")?.map(JobId),
-                })
-            })
-            .collect()
+        rows.iter().map(read).collect()
     }
+}
+
+pub(super) fn read(row: &AnyRow) -> Result<Tick> {
+    let columns = Columns::of(row, "ticks");
+    let outcome = columns.text("outcome")?;
+    Ok(Tick {
+        outcome: TickOutcome::from_text(&outcome)
+            .ok_or_else(|| columns.damaged(format!("unknown outcome {outcome:?}")))?,
+        from: columns.time("from_at")?,
+        to: columns.time("to_at")?,
+        ticks: columns.count("ticks")?,
+        job_id: columns.maybe_int("job_id")?.map(JobId),
+    })
 }
 
 async fn fire(
