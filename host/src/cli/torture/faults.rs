@@ -11,65 +11,100 @@ use crate::wake::Stop;
 use std::fmt;
 use std::time::Duration;
 
-/// One thing done to a host.
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// SIGKILL, and a start after a while
+    Kill,
+    /// SIGTERM, its end, and a start after a while
+    Stop,
+    /// SIGSTOP, and SIGCONT after a while
+    Suspend,
+    /// No way to the database for a while
+    CutOff,
+    /// Nothing passes between it and the database for a while
+    HoldUp,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Suspend,
+        Self::CutOff,
+        Self::HoldUp,
+    ];
+
+    /// Whether it is done on the way to a database server.
+    fn needs_proxy(self) -> bool {
+        matches!(self, Self::CutOff | Self::HoldUp)
+    }
+
+    fn weight(self) -> usize {
+        match self {
+            Self::Kill => 35,
+            Self::Stop | Self::HoldUp => 10,
+            Self::Suspend => 25,
+            Self::CutOff => 20,
+        }
+    }
+
+    /// Those of `wanted` that can be done, all where none is named.
+    pub(super) fn possible(wanted: &[Self], has_proxy: bool) -> Vec<Self> {
+        let is_wanted = |kind: &Self| wanted.is_empty() || wanted.contains(kind);
+        let all = Self::ALL.into_iter().filter(is_wanted);
+        all.filter(|kind| has_proxy || !kind.needs_proxy())
+            .collect()
+    }
+
+    fn throw(dice: &mut Dice, possible: &[Self]) -> Self {
+        let mut left = dice.number(possible.iter().map(|kind| kind.weight()).sum());
+        for kind in possible {
+            if left < kind.weight() {
+                return *kind;
+            }
+            left -= kind.weight();
+        }
+        Self::Kill
+    }
+}
+
+/// One thing done to a host, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// SIGKILL, and a start after a while.
-    Kill { down: Duration },
-    /// SIGTERM, its end, and a start after a while.
-    Stop { down: Duration },
-    /// SIGSTOP, and SIGCONT after a while.
-    Suspend { pause: Duration },
-    /// No way to the database for a while.
-    CutOff { away: Duration },
-    /// Nothing passes between it and the database for a while.
-    HoldUp { away: Duration },
+pub(super) struct Fault {
+    kind: Kind,
+    time: Duration,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kill { down } => write!(f, "killed, down for {:.1} s", down.as_secs_f32()),
-            Self::Stop { down } => {
-                write!(f, "stopped in order, down for {:.1} s", down.as_secs_f32())
-            }
-            Self::Suspend { pause } => write!(f, "suspended for {:.1} s", pause.as_secs_f32()),
-            Self::CutOff { away } => write!(
-                f,
-                "cut off from the database for {:.1} s",
-                away.as_secs_f32()
-            ),
-            Self::HoldUp { away } => write!(
-                f,
-                "held up on the way to the database for {:.1} s",
-                away.as_secs_f32()
-            ),
-        }
+        let what = match self.kind {
+            Kind::Kill => "killed, down for",
+            Kind::Stop => "stopped in order, down for",
+            Kind::Suspend => "suspended for",
+            Kind::CutOff => "cut off from the database for",
+            Kind::HoldUp => "held up on the way to the database for",
+        };
+        write!(f, "{what} {:.1} s", self.time.as_secs_f32())
     }
 }
 
-/// The next healthy time of a host and the fault that ends it. Half of the suspensions and cuts outlast a lease.
-pub(super) fn next(dice: &mut Dice, has_proxy: bool) -> (Duration, Fault) {
-    let healthy = dice.between(1_000, 9_000);
-    let long = |dice: &mut Dice| {
-        if dice.percent(50) {
-            dice.between(14_000, 20_000)
-        } else {
-            dice.between(200, 6_000)
-        }
+/// The next healthy time of a host and the fault that ends it. Half of the suspensions and cuts outlast a lease, and
+/// some of the healthy times are long enough to declare others dead.
+pub(super) fn next(dice: &mut Dice, possible: &[Kind]) -> (Duration, Fault) {
+    let healthy = if dice.percent(50) {
+        dice.between(500, 6_000)
+    } else {
+        dice.between(10_000, 25_000)
     };
-    let fault = match dice.number(if has_proxy { 100 } else { 70 }) {
-        0..35 => Fault::Kill {
-            down: dice.between(0, 8_000),
-        },
-        35..45 => Fault::Stop {
-            down: dice.between(0, 4_000),
-        },
-        45..70 => Fault::Suspend { pause: long(dice) },
-        70..90 => Fault::CutOff { away: long(dice) },
-        _ => Fault::HoldUp { away: long(dice) },
+    let kind = Kind::throw(dice, possible);
+    let time = match kind {
+        Kind::Kill => dice.between(0, 8_000),
+        Kind::Stop => dice.between(0, 4_000),
+        _ if dice.percent(50) => dice.between(14_000, 20_000),
+        _ => dice.between(200, 6_000),
     };
-    (healthy, fault)
+    (healthy, Fault { kind, time })
 }
 
 /// Tortures a host until told to stop; it is well again when this returns.
@@ -78,6 +113,7 @@ pub(super) fn next(dice: &mut Dice, has_proxy: bool) -> (Duration, Fault) {
 /// It does not come back.
 pub(super) async fn torture(
     host: &Host,
+    possible: &[Kind],
     mut dice: Dice,
     clock: &Clock,
     stop: &Stop,
@@ -85,7 +121,7 @@ pub(super) async fn torture(
     let begun = clock.now();
     let mut faults = 0;
     loop {
-        let (healthy, fault) = next(&mut dice, host.has_proxy());
+        let (healthy, fault) = next(&mut dice, possible);
         if !wait(clock, stop, healthy).await {
             return Ok(faults);
         }
@@ -97,32 +133,18 @@ pub(super) async fn torture(
             host.number
         );
         faults += 1;
-        match fault {
-            Fault::Kill { down } => {
-                host.kill();
-                wait(clock, stop, down).await;
-                host.start().await?;
-            }
-            Fault::Stop { down } => {
-                host.terminate().await;
-                wait(clock, stop, down).await;
-                host.start().await?;
-            }
-            Fault::Suspend { pause } => {
-                host.suspend();
-                wait(clock, stop, pause).await;
-                host.resume();
-            }
-            Fault::CutOff { away } => {
-                host.set_way(Way::Broken);
-                wait(clock, stop, away).await;
-                host.set_way(Way::Open);
-            }
-            Fault::HoldUp { away } => {
-                host.set_way(Way::HeldUp);
-                wait(clock, stop, away).await;
-                host.set_way(Way::Open);
-            }
+        match fault.kind {
+            Kind::Kill => host.kill(),
+            Kind::Stop => host.terminate().await,
+            Kind::Suspend => host.suspend(),
+            Kind::CutOff => host.set_way(Way::Broken),
+            Kind::HoldUp => host.set_way(Way::HeldUp),
+        }
+        wait(clock, stop, fault.time).await;
+        match fault.kind {
+            Kind::Kill | Kind::Stop => host.start().await?,
+            Kind::Suspend => host.resume(),
+            Kind::CutOff | Kind::HoldUp => host.set_way(Way::Open),
         }
         host.note_a_fall();
         if host.base().is_none() {
@@ -144,21 +166,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_plan_follows_from_the_seed_and_has_every_kind() {
-        let plan = |seed, has_proxy| {
+    fn the_plan_follows_from_the_seed_and_has_every_kind_that_is_possible() {
+        let plan = |seed, possible: &[Kind]| {
             let mut dice = Dice::new(seed);
             (0..200)
-                .map(|_| next(&mut dice, has_proxy))
+                .map(|_| next(&mut dice, possible))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(plan(5, true), plan(5, true));
-        assert_ne!(plan(5, true), plan(6, true));
-        let kinds = |has_proxy| {
-            let kinds = plan(5, has_proxy)
-                .into_iter()
-                .map(|(_, fault)| std::mem::discriminant(&fault));
-            kinds.collect::<std::collections::HashSet<_>>().len()
-        };
-        assert_eq!((kinds(true), kinds(false)), (5, 3));
+        let all = Kind::possible(&[], true);
+        assert_eq!(plan(5, &all), plan(5, &all));
+        assert_ne!(plan(5, &all), plan(6, &all));
+        for (wanted, has_proxy, expected) in [
+            (&[][..], true, &Kind::ALL[..]),
+            (&[], false, &[Kind::Kill, Kind::Stop, Kind::Suspend]),
+            (&[Kind::Suspend, Kind::HoldUp], false, &[Kind::Suspend]),
+        ] {
+            let possible = Kind::possible(wanted, has_proxy);
+            let plan = plan(5, &possible);
+            for kind in Kind::ALL {
+                let is_there = plan.iter().any(|(_, fault)| fault.kind == kind);
+                assert_eq!(is_there, expected.contains(&kind), "{kind:?}");
+            }
+        }
     }
 }

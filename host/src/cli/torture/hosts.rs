@@ -172,11 +172,6 @@ impl Host {
         self.signal(Signal::CONT);
     }
 
-    /// Whether it has a way to the database that can be cut.
-    pub(super) fn has_proxy(&self) -> bool {
-        self.proxy.is_some()
-    }
-
     pub(super) fn set_way(&self, way: Way) {
         if let Some(proxy) = &self.proxy {
             proxy.set(way);

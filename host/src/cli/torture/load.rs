@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Orchestrations that a client has at a time.
-const MOST_OWN: usize = 12;
+const MOST_OWN: usize = 8;
 /// Jobs that a client remembers, to ask for them again.
 const REMEMBERED: usize = 50;
 

@@ -23,6 +23,7 @@ mod verdict;
 use crate::clock::{Clock, Random};
 use crate::store::Store;
 use anyhow::bail;
+use faults::Kind;
 use run::Run;
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,6 +48,9 @@ pub struct TortureArgs {
     /// How many servers share the database [default: 3, and 1 on SQLite]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_HOSTS))]
     hosts: Option<u64>,
+    /// Only these kinds of faults; repeatable or comma-separated [default: all]
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    faults: Vec<Kind>,
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
@@ -117,6 +121,10 @@ async fn plan(args: &TortureArgs) -> anyhow::Result<Run> {
             "the database of --database-url is in use: give an empty one, which may be dropped afterwards"
         );
     }
+    let faults = Kind::possible(&args.faults, !is_embedded);
+    if faults.is_empty() {
+        bail!("none of these --faults can be done to the server of an SQLite database");
+    }
     let seed = match args.seed {
         Some(seed) => seed,
         None => new_seed()?,
@@ -128,6 +136,7 @@ async fn plan(args: &TortureArgs) -> anyhow::Result<Run> {
         hosts: usize::try_from(hosts)?,
         time: std::time::Duration::from_secs_f64(args.minutes * 60.0),
         seed,
+        faults,
         program: this_program()?,
         clock: Clock::system(),
     })

@@ -8,7 +8,7 @@ use super::check::{Broken, Findings, check};
 use super::components::ComponentServer;
 use super::dice::Dice;
 use super::evidence::Evidence;
-use super::faults;
+use super::faults::{self, Kind};
 use super::hosts::{Host, Installation};
 use super::load::{Client, Notebook, note_write};
 use super::mail_server::MailServer;
@@ -28,7 +28,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 8;
 /// How long it may take until everything is over once the hosts are left in peace.
 const LONGEST_QUIETING: Duration = Duration::from_secs(240);
 /// A refused mail is due again after this time at the latest, beside the work that is still to be done.
@@ -45,6 +45,8 @@ pub(super) struct Run {
     pub(super) hosts: usize,
     pub(super) time: Duration,
     pub(super) seed: u64,
+    /// Kinds of faults; not empty.
+    pub(super) faults: Vec<Kind>,
     pub(super) program: PathBuf,
     pub(super) clock: Clock,
 }
@@ -196,9 +198,10 @@ impl Run {
         for place in 0..hosts.len() {
             let dice = dice.of(1_000 + u64::try_from(place).unwrap_or(0));
             let (hosts, clock, stop) = (Arc::clone(hosts), self.clock.clone(), stop_faults.clone());
+            let possible = self.faults.clone();
             tortures.spawn(async move {
                 match hosts.get(place) {
-                    Some(host) => faults::torture(host, dice, &clock, &stop).await,
+                    Some(host) => faults::torture(host, &possible, dice, &clock, &stop).await,
                     None => Ok(0),
                 }
             });
