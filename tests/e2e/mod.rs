@@ -6,6 +6,7 @@ mod hosts;
 mod mail;
 mod schedule;
 mod settings;
+mod torture;
 
 use crate::support::process::Process;
 use demo_components::DemoServer;
