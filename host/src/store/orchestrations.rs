@@ -6,7 +6,7 @@
 use super::locks::lock_orchestration;
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
-use super::ticks::close_ledger;
+use super::ticks::{close_ledger, not_before_ledger};
 use super::token_changes::choose_usable_token;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
@@ -244,6 +244,7 @@ impl Store {
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
+                let now = not_before_ledger(tx, &before, now).await?;
                 close_ledger(tx, &before, now).await?;
                 sqlx::query(
                     "UPDATE orchestrations SET deleted_at = $3, next_scheduled_at = NULL, paused_at = NULL \
@@ -375,6 +376,7 @@ async fn reschedule(
     if crontab == before.crontab_record && active == before.active {
         return Ok(());
     }
+    let now = not_before_ledger(tx, before, now).await?;
     close_ledger(tx, before, now).await?;
     let next = next_scheduled_at(crontab.as_deref(), active, now);
     let paused = (!active && crontab.is_some()).then_some(now.0);

@@ -211,15 +211,21 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         return Ok(false);
     };
     let tasks = job.tasks();
-    let rows =
-        sqlx::query("SELECT position, status FROM task_runs WHERE job_id = $1 ORDER BY position")
-            .bind(id.0)
-            .fetch_all(&mut *tx)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT position, status, end_at FROM task_runs WHERE job_id = $1 ORDER BY position",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *tx)
+    .await?;
     let mut ends = Vec::with_capacity(rows.len());
     let mut last = 0;
+    // Another host may have ended another task at a later time and yet before this one: a job never ends before a task.
+    let mut now = now;
     for row in &rows {
         let columns = Columns::of(row, "task_runs");
+        now = columns
+            .maybe_time("end_at")?
+            .map_or(now, |end| end.max(now));
         last = columns.count("position")?;
         ends.push(TaskEnd {
             status: columns.status("status")?,

@@ -182,6 +182,25 @@ async fn fire(
     Ok(Some(job_id))
 }
 
+/// `now`, but not before what the ledger has settled already: a host that was held up between looking at its clock and
+/// the orchestration's lock comes with an old time, and a tick of the past would be settled once more. Called before the
+/// schedule is changed or ended. The orchestration is locked.
+pub(super) async fn not_before_ledger(
+    tx: &mut Tx,
+    before: &Orchestration,
+    now: Timestamp,
+) -> Result<Timestamp> {
+    let last = sqlx::query(
+        "SELECT to_at FROM ticks WHERE orchestration_id = $1 ORDER BY from_at DESC LIMIT 1",
+    )
+    .bind(before.id.0)
+    .fetch_optional(tx)
+    .await?;
+    let last = last.map(|row| Columns::of(&row, "ticks").time("to_at"));
+    let known = [last.transpose()?, before.paused_at];
+    Ok(known.into_iter().flatten().fold(now, Timestamp::max))
+}
+
 /// Records what an orchestration's schedule still expected until `now`: called before the schedule is changed or ended.
 pub(super) async fn close_ledger(
     tx: &mut Tx,

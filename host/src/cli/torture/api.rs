@@ -91,6 +91,11 @@ impl Api {
     }
 }
 
+/// The id that an answer names.
+pub(super) fn id_of(json: &Value) -> Option<i64> {
+    json.get("id").and_then(Value::as_i64)
+}
+
 async fn read(method: &Method, path: &str, response: reqwest::Response) -> Reply {
     let status = response.status().as_u16();
     let has_retry_after = response.headers().contains_key("retry-after");

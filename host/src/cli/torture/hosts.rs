@@ -158,8 +158,8 @@ impl Host {
         };
         match status {
             Some(status) if status.success() => {}
-            Some(status) => self.fell(format!("stopped with {status}")),
-            None => self.fell(format!("did not stop within {LONGEST_STOP:?}")),
+            Some(status) => self.fell(&format!("stopped with {status}")),
+            None => self.fell(&format!("did not stop within {LONGEST_STOP:?}")),
         }
         drop(self.lock().take());
     }
@@ -189,11 +189,11 @@ impl Host {
         }
         if let Some(why) = why {
             drop(self.lock().take());
-            self.fell(why);
+            self.fell(&why);
         }
     }
 
-    fn fell(&self, why: String) {
+    fn fell(&self, why: &str) {
         let what = format!(
             "host {} {why} (see {})",
             self.number,

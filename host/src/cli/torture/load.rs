@@ -4,7 +4,7 @@
 //! `Idempotency-Key` until it is acknowledged, often at two hosts at once and sometimes once more much later. Other
 //! writes are sent once: what was not answered may have happened.
 
-use super::api::{Api, Call, Reply};
+use super::api::{Api, Call, Reply, id_of};
 use super::dice::Dice;
 use super::evidence::{Known, Told, ToldOrchestration};
 use crate::clock::Clock;
@@ -139,7 +139,7 @@ impl Client {
         let Reply::Acknowledged(made) = reply else {
             return;
         };
-        if let Some(id) = made["id"].as_i64().map(OrchestrationId) {
+        if let Some(id) = id_of(&made).map(OrchestrationId) {
             let told = ToldOrchestration {
                 name: Known::new(first_name.clone()),
                 active: Known::new(true),
@@ -226,13 +226,13 @@ impl Client {
             return None;
         };
         let mut told = self.notebook.open();
-        match job["id"].as_i64().map(JobId) {
+        match id_of(job).map(JobId) {
             Some(id) => told.jobs.entry(request.to_owned()).or_default().push(id),
             None => told
                 .wrong_answers
                 .push(format!("request {request} was answered with {job}")),
         }
-        job["id"].as_i64().map(JobId)
+        id_of(job).map(JobId)
     }
 
     async fn cancel(&mut self, id: JobId) {

@@ -13,7 +13,6 @@ mod dice;
 mod evidence;
 mod faults;
 mod hosts;
-mod ledger;
 mod load;
 mod mail_server;
 mod proxy;

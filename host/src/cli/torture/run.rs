@@ -2,7 +2,7 @@
 //!
 //! Whatever becomes of it, its hosts end with it. The folder with their logs stays where a promise was broken.
 
-use super::api::{Api, Call, Reply};
+use super::api::{Api, Call, Reply, id_of};
 use super::certificates::Certificates;
 use super::check::{Broken, Findings, check};
 use super::components::ComponentServer;
@@ -16,12 +16,14 @@ use super::proxy::{Proxy, Way};
 use super::verdict::Verdict;
 use crate::clock::{Clock, Random};
 use crate::domain::ids::{JobId, OrchestrationId};
+use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
-use crate::store::{OpenWork, Store};
+use crate::store::{History, OpenWork, Store};
 use crate::wake::Stop;
 use anyhow::{Context as _, bail};
 use http::Method;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +33,8 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 8;
 /// How long it may take until everything is over once the hosts are left in peace.
 const LONGEST_QUIETING: Duration = Duration::from_secs(240);
-/// A refused mail is due again after this time at the latest, beside the work that is still to be done.
 const LOOK: Duration = Duration::from_millis(500);
-/// Kept by every host for the time of the run.
+/// The master token of the hosts' project.
 const TOKEN: &str = "torture-master-token";
 
 /// What is to be done.
@@ -247,16 +248,17 @@ impl Run {
         let Reply::Acknowledged(Value::Array(list)) = list else {
             bail!("the orchestrations cannot be listed: {list:?}");
         };
-        for one in list
-            .iter()
-            .filter(|one| one["active"] == true && !one["crontabRecord"].is_null())
-        {
-            let path = format!("/orchestrations/{}", one["id"]);
+        for one in &list {
+            let is_due = one
+                .get("nextScheduledTime")
+                .is_some_and(|next| !next.is_null());
+            let Some(id) = id_of(one).map(OrchestrationId).filter(|_| is_due) else {
+                continue;
+            };
+            let path = format!("/orchestrations/{id}");
             let pause = Call::with(json!({"active": false}));
             let reply = self.insist(api, &Method::PUT, &path, &pause).await?;
-            if let Some(id) = one["id"].as_i64().map(OrchestrationId) {
-                note_write(notebook, id, &reply, |told| &mut told.active, false);
-            }
+            note_write(notebook, id, &reply, |told| &mut told.active, false);
         }
         Ok(())
     }
@@ -306,29 +308,25 @@ impl Run {
         &self,
         api: &Api,
         notebook: &Notebook,
-    ) -> anyhow::Result<std::collections::BTreeMap<JobId, Option<crate::domain::job::Status>>> {
-        let ids: Vec<JobId> = notebook.open().jobs.values().flatten().copied().collect();
-        let mut shown = std::collections::BTreeMap::new();
+    ) -> anyhow::Result<BTreeMap<JobId, Option<Status>>> {
+        let ids: BTreeSet<JobId> = notebook.open().jobs.values().flatten().copied().collect();
+        let mut shown = BTreeMap::new();
         for id in ids {
-            if shown.contains_key(&id) {
-                continue;
-            }
             let path = format!("/jobs/{id}");
             let reply = self
                 .insist(api, &Method::GET, &path, &Call::default())
                 .await?;
-            let status = match reply {
-                Reply::Acknowledged(job) => job["status"]
-                    .as_str()
-                    .and_then(crate::domain::job::Status::from_text),
-                _ => None,
+            let Reply::Acknowledged(job) = reply else {
+                shown.insert(id, None);
+                continue;
             };
-            shown.insert(id, status);
+            let status = job.get("status").and_then(Value::as_str);
+            shown.insert(id, status.and_then(Status::from_text));
         }
         Ok(shown)
     }
 
-    async fn read_database(&self) -> anyhow::Result<crate::store::History> {
+    async fn read_database(&self) -> anyhow::Result<History> {
         let store = Store::open(&self.database_url).await?;
         let history = store.read_history().await;
         store.close().await;

@@ -1,8 +1,13 @@
-use super::super::evidence::{Known, SeenMail, ToldOrchestration};
-use super::*;
-use crate::domain::ids::{DeliveryId, ProjectId, RevisionId, TaskRunId, TokenId};
-use crate::domain::job::TaskRun;
-use crate::domain::notification::Notification;
+//! One honest history, and each fault that the checker has to find in it.
+
+use super::super::evidence::{Evidence, Known, SeenMail, Start, ToldOrchestration};
+use super::{Broken, check};
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::ids::{
+    DeliveryId, JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId,
+};
+use crate::domain::job::{Initiator, Job, Status, TaskRun};
+use crate::domain::notification::{Channel, Notification};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::task::Task;
 use crate::domain::tick::TickOutcome;
@@ -200,7 +205,9 @@ fn what_is_allowed_is_no_violation() {
                 unanswered: vec!["torture-1-1 v2".into()],
             };
         },
-        |of| drop(of.told.jobs.insert("request-3".into(), Vec::new())),
+        |of| {
+            of.told.jobs.insert("request-3".into(), Vec::new());
+        },
         // A pause that has ended.
         |of| {
             of.kept.orchestrations[0].paused_at = None;
@@ -219,16 +226,16 @@ fn each_kind_of_violation_is_found() {
     type Change = fn(&mut Evidence);
     let faults: Vec<(&str, Broken, Change)> = vec![
         ("an acknowledged job is gone", Broken::JobLost, |of| {
-            drop(of.kept.jobs.remove(2))
+            of.kept.jobs.remove(2);
         }),
         ("the API does not find it", Broken::JobLost, |of| {
             of.shown.insert(JobId(3), None);
         }),
         ("a tick that fired has no job", Broken::JobLost, |of| {
-            of.kept.ticks[0].1.job_id = None
+            of.kept.ticks[0].1.job_id = None;
         }),
         ("its job is gone", Broken::JobLost, |of| {
-            drop(of.kept.jobs.remove(0))
+            of.kept.jobs.remove(0);
         }),
         ("one key, two jobs", Broken::JobDoubled, |of| {
             of.told.jobs.get_mut("request-3").unwrap().push(JobId(4));
@@ -247,19 +254,19 @@ fn each_kind_of_violation_is_found() {
             },
         ),
         ("a gap in the ledger", Broken::TickLost, |of| {
-            drop(of.kept.ticks.remove(1))
+            of.kept.ticks.remove(1);
         }),
         ("the end of the ledger is open", Broken::TickLost, |of| {
-            drop(of.kept.ticks.pop())
+            of.kept.ticks.pop();
         }),
         ("a row that counts wrongly", Broken::TickLost, |of| {
-            of.kept.ticks[1].1.ticks = 2
+            of.kept.ticks[1].1.ticks = 2;
         }),
         ("a tick with two outcomes", Broken::TickDoubled, |of| {
             of.kept.ticks.push(tick(TickOutcome::Missed, 13, 13, None));
         }),
         ("one job for two ticks", Broken::TickDoubled, |of| {
-            of.kept.ticks[2].1.job_id = Some(JobId(1))
+            of.kept.ticks[2].1.job_id = Some(JobId(1));
         }),
         (
             "a tick before the schedule began",
@@ -285,7 +292,7 @@ fn each_kind_of_violation_is_found() {
             },
         ),
         ("a success that was never run", Broken::TaskNotRun, |of| {
-            drop(of.starts.remove(0))
+            of.starts.remove(0);
         }),
         (
             "a success whose component failed",
@@ -293,7 +300,7 @@ fn each_kind_of_violation_is_found() {
             |of| of.starts[0].ended = Some(Status::Error),
         ),
         ("a task left out", Broken::TaskNotRun, |of| {
-            drop(of.kept.jobs[0].task_runs.pop())
+            of.kept.jobs[0].task_runs.pop();
         }),
         ("a phase after a failed one", Broken::TaskNotRun, |of| {
             of.kept.jobs[1].task_runs[0].status = Status::Error;
@@ -314,13 +321,13 @@ fn each_kind_of_violation_is_found() {
             of.kept.jobs[3].task_runs = of.kept.jobs[2].task_runs.clone();
         }),
         ("a job that still runs", Broken::LeftOver, |of| {
-            of.kept.jobs[2].status = Status::Processing
+            of.kept.jobs[2].status = Status::Processing;
         }),
         ("a task that still runs", Broken::LeftOver, |of| {
-            of.kept.jobs[2].task_runs[1].end_at = None
+            of.kept.jobs[2].task_runs[1].end_at = None;
         }),
         ("a delivery under way", Broken::LeftOver, |of| {
-            of.kept.deliveries[0].status = DeliveryStatus::Pending
+            of.kept.deliveries[0].status = DeliveryStatus::Pending;
         }),
         (
             "two jobs of an orchestration at once",
@@ -330,13 +337,15 @@ fn each_kind_of_violation_is_found() {
         (
             "a failure that nobody was told",
             Broken::NotificationLost,
-            |of| drop(of.kept.deliveries.pop()),
+            |of| {
+                of.kept.deliveries.pop();
+            },
         ),
         ("a mail that never came", Broken::NotificationLost, |of| {
-            drop(of.mails.pop())
+            of.mails.pop();
         }),
         ("a mail to somebody else", Broken::NotificationLost, |of| {
-            of.mails[0].to = "b@torture.example".into()
+            of.mails[0].to = "b@torture.example".into();
         }),
         ("a delivery given up", Broken::NotificationLost, |of| {
             of.kept.deliveries[0].status = DeliveryStatus::Failed;
@@ -361,10 +370,10 @@ fn each_kind_of_violation_is_found() {
                 .insert(OrchestrationId(2), of.told.orchestrations[&OF].clone());
         }),
         ("an edit is gone", Broken::WriteLost, |of| {
-            of.kept.orchestrations[0].name = "torture-1-1".into()
+            of.kept.orchestrations[0].name = "torture-1-1".into();
         }),
         ("a pause is gone", Broken::WriteLost, |of| {
-            of.kept.orchestrations[0].active = true
+            of.kept.orchestrations[0].active = true;
         }),
         ("a deletion is gone", Broken::WriteLost, |of| {
             of.told.orchestrations.get_mut(&OF).unwrap().deleted = Known::new(true);
@@ -387,10 +396,10 @@ fn each_kind_of_violation_is_found() {
             of.kept.orchestrations.push(again);
         }),
         ("a wrong total", Broken::WrongAnswer, |of| {
-            of.kept.orchestrations[0].job_count = 5
+            of.kept.orchestrations[0].job_count = 5;
         }),
         ("a server error", Broken::WrongAnswer, |of| {
-            of.told.wrong_answers.push("500".into())
+            of.told.wrong_answers.push("500".into());
         }),
     ];
     for (what, broken, change) in faults {

@@ -1,7 +1,7 @@
 //! The tick ledger against the schedule: every expected tick has exactly one outcome, and those that fired have a job each.
 
-use super::check::{Broken, Findings};
-use super::evidence::Evidence;
+use super::super::evidence::Evidence;
+use super::{Broken, Findings};
 use crate::domain::crontab::Crontab;
 use crate::domain::ids::{JobId, OrchestrationId};
 use crate::domain::job::{Initiator, Job};
