@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plugins",
             "tokens",
             "lease",
+            "relay",
             "wake",
             "config",
             "clock",
@@ -48,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["store", "plugins", "lease", "wake", "clock", "domain"],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
+    ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),
