@@ -247,6 +247,7 @@ fn links_between_documents_lead_somewhere() {
         "wit/README.md",
         "plugins/README.md",
         "tests/demo-components/README.md",
+        "host/docs/durability.md",
     ] {
         let folder = root().join(from).parent().unwrap().to_path_buf();
         for rest in document(from).split("](").skip(1) {
