@@ -12,6 +12,8 @@ mod alarms;
 mod claims;
 mod deliveries;
 mod dialect;
+mod fail_points;
+mod firings;
 mod history;
 mod hosts;
 mod idempotency;
@@ -32,6 +34,7 @@ mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use fail_points::{Border, FailPoints};
 pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
@@ -39,7 +42,7 @@ pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
-pub use ticks::{DueOrchestration, Tick};
+pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
@@ -129,6 +132,14 @@ impl Store {
     /// An address other than `sqlite://<path>` or `postgres://…`, a file that cannot be opened, a server that does not
     /// answer, or a schema newer than this version.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, FailPoints::NONE).await
+    }
+
+    /// The same, with places at which the host dies.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, fail_points: FailPoints) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(url)?;
         let options = dialect.options(url)?;
@@ -144,7 +155,7 @@ impl Store {
         Ok(Self {
             dialect,
             read,
-            writer: write::Writer::start(dialect, write),
+            writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
             is_fenced: true,
         })
