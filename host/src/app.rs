@@ -48,6 +48,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
     let store = store.context("cannot open the database")?;
+    let store = if config.is_fenced {
+        store
+    } else {
+        store.without_fencing()
+    };
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
     let given = config.master_token.as_deref();
     let made = tokens.make_first_project(given, &config.data_dir).await?;

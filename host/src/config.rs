@@ -149,6 +149,9 @@ pub struct Config {
     pub log: String,
     pub master_key: Option<String>,
     pub master_token: Option<String>,
+    /// True, but in the build that is broken on purpose; no setting.
+    #[doc(hidden)]
+    pub is_fenced: bool,
 }
 
 impl fmt::Debug for Settings {

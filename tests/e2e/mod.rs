@@ -10,6 +10,7 @@ mod roles;
 mod schedule;
 mod settings;
 mod task_types;
+mod torture;
 mod webhooks;
 
 use crate::support::process::Process;

@@ -72,6 +72,30 @@ async fn phases_run_one_after_another_and_their_tasks_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_job_never_ends_before_one_of_its_tasks() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let host = host(&test).await;
+    let tasks = vec![in_phase("1", "a"), in_phase("1", "b")];
+    let of = test.orchestration(tasks).await;
+    let job = test.job(of.id, NOON).await;
+    let steps = test.claim(host, NOON).await;
+
+    // Two hosts look at their clocks, and the one that did so first comes second.
+    for (step, second) in steps.iter().zip([9, 8]) {
+        let at = seconds_after(NOON, second);
+        let ended = test.store.end_step(step.lease, end(Status::Success), at);
+        ended.await.unwrap();
+    }
+
+    let job = test.store.read_job(test.project, job.id).await;
+    let job = job.unwrap().unwrap();
+    assert_eq!(job.status, Status::Success);
+    assert_eq!(job.end_at, Some(seconds_after(NOON, 9)));
+}
+
+#[tokio::test]
 async fn a_failed_task_lets_its_phase_finish_and_ends_the_job() {
     let Some(test) = TestStore::new(super::database()).await else {
         return;

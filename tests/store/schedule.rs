@@ -120,6 +120,28 @@ async fn a_pause_is_one_row_and_makes_no_backlog() {
 }
 
 #[tokio::test]
+async fn a_change_that_comes_with_an_old_time_settles_no_tick_twice() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let of = every_five_minutes(&test).await;
+    let fired_at = seconds_after(NOON, 5 * MINUTE + 1);
+    let scheduler = scheduler(&test, &Clock::manual(fired_at));
+    scheduler.pass().await.unwrap();
+
+    // The host that was asked looked at its clock, was held up, and comes only now.
+    change(&test, &of, active(false), seconds_after(NOON, 4 * MINUTE)).await;
+    change(&test, &of, active(true), seconds_after(NOON, 21 * MINUTE)).await;
+    change(&test, &of, active(false), seconds_after(NOON, 22 * MINUTE)).await;
+    change(&test, &of, active(true), seconds_after(NOON, 3 * MINUTE)).await;
+
+    let expected = [("fired", 5, 5, 1), ("paused", 10, 20, 3)];
+    assert_eq!(ledger(&test, &of).await, expected);
+    let next = scheduler.pass().await.unwrap();
+    assert_eq!(next, Some(seconds_after(NOON, 25 * MINUTE)));
+}
+
+#[tokio::test]
 async fn an_edited_schedule_starts_from_now_and_what_was_overdue_is_missed() {
     let Some(test) = TestStore::new(super::database()).await else {
         return;

@@ -4,6 +4,7 @@ mod compile;
 pub mod cron;
 pub mod plugin;
 pub mod serve;
+pub mod torture;
 
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -41,16 +42,30 @@ enum Command {
     /// Compile a component from standard input to standard output, as the server asks of itself
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompilePlugin(compile::CompileArgs),
+    /// Kill, suspend and cut off servers under load, and check that nothing was lost or doubled
+    Torture(torture::TortureArgs),
 }
 
 /// Does what the process's arguments ask for.
 #[must_use]
 pub fn run() -> ExitCode {
+    run_as(true)
+}
+
+/// The same commands of a server that accepts late results: what the torture has to notice. For the tests' binary only.
+#[doc(hidden)]
+#[must_use]
+pub fn run_without_fencing() -> ExitCode {
+    run_as(false)
+}
+
+fn run_as(is_fenced: bool) -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        None => serve::run(arguments.settings),
-        Some(Command::Serve(settings)) => serve::run(*settings),
+        None => serve::run(arguments.settings, is_fenced),
+        Some(Command::Serve(settings)) => serve::run(*settings, is_fenced),
         Some(Command::CompilePlugin(args)) => compile::run(&args),
+        Some(Command::Torture(args)) => torture::run(&args),
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(

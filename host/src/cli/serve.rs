@@ -8,10 +8,13 @@ use std::process::ExitCode;
 /// What a wrong setting ends with, as a wrong argument does.
 const EXIT_BAD_SETTING: u8 = 2;
 
-/// Runs the server until it is told to stop.
-pub fn run(settings: Settings) -> ExitCode {
+/// Runs the server until it is told to stop. `is_fenced` is true but in a build that is broken on purpose.
+pub fn run(settings: Settings, is_fenced: bool) -> ExitCode {
     let config = match settings.load() {
-        Ok(config) => config,
+        Ok(config) => Config {
+            is_fenced,
+            ..config
+        },
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(EXIT_BAD_SETTING);

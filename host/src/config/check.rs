@@ -90,6 +90,7 @@ impl Settings {
             log: log(self.log.as_deref())?,
             master_key: master_key(self.master_key)?,
             master_token: master_token(self.master_token)?,
+            is_fenced: true,
             data_dir,
         })
     }

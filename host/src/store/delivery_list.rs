@@ -54,9 +54,10 @@ pub enum Redelivered {
     NotFound,
 }
 
-const COLUMNS: &str = "d.id, d.job_id, d.event, d.plugin, COALESCE(d.email, d.address) AS email, d.config, d.status, \
+/// Columns of a delivery, for [`read`].
+pub(super) const COLUMNS: &str = "d.id, d.job_id, d.event, d.plugin, COALESCE(d.email, d.address) AS email, d.config, d.status, \
     d.attempts, d.created_at, d.next_attempt_at, d.end_at, d.receipt, a.end_at AS last_at, a.outcome, a.message";
-const WITH_LAST_ATTEMPT: &str = "deliveries d LEFT JOIN delivery_attempts a ON a.delivery_id = d.id AND a.attempt = \
+pub(super) const WITH_LAST_ATTEMPT: &str = "deliveries d LEFT JOIN delivery_attempts a ON a.delivery_id = d.id AND a.attempt = \
     (SELECT MAX(l.attempt) FROM delivery_attempts l WHERE l.delivery_id = d.id)";
 
 impl Store {
@@ -150,7 +151,7 @@ impl Store {
     }
 }
 
-fn read(row: &AnyRow) -> Result<Delivery> {
+pub(super) fn read(row: &AnyRow) -> Result<Delivery> {
     let columns = Columns::of(row, "deliveries");
     let status = columns.text("status")?;
     let last_attempt = match columns.maybe_time("last_at")? {

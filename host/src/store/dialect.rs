@@ -90,6 +90,16 @@ impl Dialect {
         Ok(())
     }
 
+    /// How many `tables` there are where ours would be.
+    pub(super) fn count_tables(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table'",
+            Self::Postgres => {
+                "SELECT COUNT(*) AS tables FROM information_schema.tables WHERE table_schema = current_schema()"
+            }
+        }
+    }
+
     /// Begins a transaction that is going to write.
     pub(super) fn begin(self) -> &'static str {
         match self {

@@ -63,7 +63,8 @@ pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id,
     start_at, end_at, token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
     notifications_emails, active_tasks, parent_run_id";
 
-const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
+/// Columns of a task run, for [`read_run`].
+pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
     cpu_micros, sent_bytes, received_bytes";
 
 impl Store {
@@ -231,11 +232,11 @@ pub(super) async fn create_job_in(
     }))
 }
 
-fn revision_id(row: &AnyRow) -> Result<RevisionId> {
+pub(super) fn revision_id(row: &AnyRow) -> Result<RevisionId> {
     Ok(RevisionId(Columns::of(row, "jobs").int("revision_id")?))
 }
 
-fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
+pub(super) fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
     let columns = Columns::of(row, "jobs");
     let initiator = match (
         columns.maybe_int("initiator_id")?,
@@ -272,7 +273,7 @@ fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
     })
 }
 
-fn read_run(row: &AnyRow) -> Result<TaskRun> {
+pub(super) fn read_run(row: &AnyRow) -> Result<TaskRun> {
     let columns = Columns::of(row, "task_runs");
     Ok(TaskRun {
         id: TaskRunId(columns.int("id")?),

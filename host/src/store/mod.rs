@@ -17,6 +17,7 @@ mod delivery_list;
 mod dialect;
 mod fail_points;
 mod firings;
+mod history;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -43,6 +44,7 @@ pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCreden
 pub use deliveries::{AttemptEnd, DeliveryLease, LeasedDelivery};
 pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
+pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
@@ -75,6 +77,7 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    is_fenced: bool,
 }
 
 /// What the database cannot do for us.
@@ -167,7 +170,18 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
+            is_fenced: true,
         })
+    }
+
+    /// Breaks promise 3: results are accepted whoever holds the lease. For the proof that the torture notices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_fencing(self) -> Self {
+        Self {
+            is_fenced: false,
+            ..self
+        }
     }
 
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.

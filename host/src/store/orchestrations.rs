@@ -7,7 +7,7 @@ use super::locks::lock_orchestration;
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
-use super::ticks::close_ledger;
+use super::ticks::{close_ledger, not_before_ledger};
 use super::tokens::{drop_unused_token, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
@@ -203,6 +203,7 @@ impl Store {
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
+                let now = not_before_ledger(tx, &before, now).await?;
                 close_ledger(tx, &before, now).await?;
                 sqlx::query(
                     "UPDATE orchestrations SET deleted_at = $3, next_scheduled_at = NULL, paused_at = NULL \
@@ -301,6 +302,7 @@ async fn reschedule(
     if crontab == before.crontab_record && active == before.active {
         return Ok(());
     }
+    let now = not_before_ledger(tx, before, now).await?;
     close_ledger(tx, before, now).await?;
     let next = next_scheduled_at(crontab.as_deref(), active, now);
     let paused = (!active && crontab.is_some()).then_some(now.0);

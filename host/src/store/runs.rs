@@ -94,6 +94,7 @@ impl Store {
                     // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
                     lock_orchestration_of_run(tx, lease.run).await?;
                 }
+                store.seize_where_unfenced(tx, lease).await?;
                 let Some(job) = record(tx, lease, &end, used, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
@@ -113,8 +114,10 @@ impl Store {
 
     /// Notes that a request which may change something is about to leave. `false`: the lease is lost, it must not leave.
     pub async fn mark_sent(&self, lease: Lease, component_digest: String) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                store.seize_where_unfenced(tx, lease).await?;
                 let marked = sqlx::query(
                     "UPDATE task_runs SET is_sent = 1, component_digest = $4 \
                      WHERE id = $1 AND host_id = $2 AND epoch = $3",
@@ -129,6 +132,20 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Does nothing, but in a store without fences: there the run becomes the lease's, whosever it was.
+    async fn seize_where_unfenced(&self, tx: &mut Tx, lease: Lease) -> Result<()> {
+        if self.is_fenced {
+            return Ok(());
+        }
+        sqlx::query("UPDATE task_runs SET host_id = $2, epoch = $3 WHERE id = $1")
+            .bind(lease.run.0)
+            .bind(lease.host.0)
+            .bind(lease.epoch)
+            .execute(tx)
+            .await?;
+        Ok(())
     }
 
     /// Keeps a state in mid-step: after a crash the task goes on from it, and nothing before it is in doubt. `false`: the
@@ -245,15 +262,21 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         return Ok(unchanged);
     };
     let tasks = job.tasks();
-    let rows =
-        sqlx::query("SELECT position, status FROM task_runs WHERE job_id = $1 ORDER BY position")
-            .bind(id.0)
-            .fetch_all(&mut *tx)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT position, status, end_at FROM task_runs WHERE job_id = $1 ORDER BY position",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *tx)
+    .await?;
     let mut ends = Vec::with_capacity(rows.len());
     let mut last = 0;
+    // Another host may have ended another task at a later time and yet before this one: a job never ends before a task.
+    let mut now = now;
     for row in &rows {
         let columns = Columns::of(row, "task_runs");
+        now = columns
+            .maybe_time("end_at")?
+            .map_or(now, |end| end.max(now));
         last = columns.count("position")?;
         ends.push(TaskEnd {
             status: columns.status("status")?,

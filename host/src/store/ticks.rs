@@ -10,6 +10,7 @@ use crate::domain::ids::{JobId, OrchestrationId, ProjectId};
 use crate::domain::orchestration::Orchestration;
 use crate::domain::tick::{Gap, TickOutcome};
 use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// One row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,21 +37,40 @@ impl Store {
         .bind(project.0)
         .fetch_all(&self.read)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of(row, "ticks");
-                let outcome = columns.text("outcome")?;
-                Ok(Tick {
-                    outcome: TickOutcome::from_text(&outcome)
-                        .ok_or_else(|| columns.damaged(format!("unknown outcome {outcome:?}")))?,
-                    from: columns.time("from_at")?,
-                    to: columns.time("to_at")?,
-                    ticks: columns.count("ticks")?,
-                    job_id: columns.maybe_int("job_id")?.map(JobId),
-                })
-            })
-            .collect()
+        rows.iter().map(read).collect()
     }
+}
+
+pub(super) fn read(row: &AnyRow) -> Result<Tick> {
+    let columns = Columns::of(row, "ticks");
+    let outcome = columns.text("outcome")?;
+    Ok(Tick {
+        outcome: TickOutcome::from_text(&outcome)
+            .ok_or_else(|| columns.damaged(format!("unknown outcome {outcome:?}")))?,
+        from: columns.time("from_at")?,
+        to: columns.time("to_at")?,
+        ticks: columns.count("ticks")?,
+        job_id: columns.maybe_int("job_id")?.map(JobId),
+    })
+}
+
+/// `now`, but not before what the ledger has settled already: a host that was held up between looking at its clock and
+/// the orchestration's lock comes with an old time, and a tick of the past would be settled once more. Called before the
+/// schedule is changed or ended. The orchestration is locked.
+pub(super) async fn not_before_ledger(
+    tx: &mut Tx,
+    before: &Orchestration,
+    now: Timestamp,
+) -> Result<Timestamp> {
+    let last = sqlx::query(
+        "SELECT to_at FROM ticks WHERE orchestration_id = $1 ORDER BY from_at DESC LIMIT 1",
+    )
+    .bind(before.id.0)
+    .fetch_optional(tx)
+    .await?;
+    let last = last.map(|row| Columns::of(&row, "ticks").time("to_at"));
+    let known = [last.transpose()?, before.paused_at];
+    Ok(known.into_iter().flatten().fold(now, Timestamp::max))
 }
 
 /// Records what an orchestration's schedule still expected until `now`: called before the schedule is changed or ended.
