@@ -7,7 +7,7 @@ use crate::domain::ids::{
     DeliveryId, JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId,
 };
 use crate::domain::job::{Initiator, Job, Status, TaskRun};
-use crate::domain::notification::{Channel, Notification};
+use crate::domain::notification::{Channel, Notification, Target};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::task::Task;
 use crate::domain::tick::TickOutcome;
@@ -127,13 +127,14 @@ fn honest() -> Evidence {
         id: DeliveryId(7),
         job_id: JobId(2),
         channel: Channel::Error,
-        plugin: "email".into(),
-        address: ADDRESS.into(),
+        target: Target::of_email(ADDRESS),
         status: DeliveryStatus::Delivered,
         attempts: 1,
         created_at: second(13, 15),
+        next_attempt_at: None,
         end_at: Some(second(13, 16)),
         receipt: None,
+        last_attempt: None,
     });
     for job in &kept.jobs {
         for run in &job.task_runs {
