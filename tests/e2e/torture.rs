@@ -43,22 +43,29 @@ async fn three_tortured_servers_on_postgresql_lose_and_double_nothing() {
     expect_held(&output);
 }
 
+async fn torture_broken(database_url: &str, seed: u64) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server-without-fencing"));
+    command
+        .args(["torture", "--minutes=0.8", "--hosts=3", "--faults=suspend"])
+        .arg(format!("--seed={seed}"))
+        .args(["--database-url", database_url])
+        .env_clear();
+    output(command).await
+}
+
 #[tokio::test]
 async fn a_build_that_accepts_late_results_is_found_out() {
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    // Of the plan that follows from this seed: two suspensions that outlast a lease while another host is well.
-    let url = cluster.fresh_url();
-    let plan = ["--minutes=0.8", "--seed=1", "--hosts=3", "--faults=suspend"];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server-without-fencing"));
-    command
-        .arg("torture")
-        .args(plan)
-        .args(["--database-url", &url])
-        .env_clear();
-
-    let output = output(command).await;
+    // Only suspensions, some of them longer than a lease while another host is well. On a machine that is too busy the
+    // suspended host may have had nothing in hand: then once more.
+    let mut output = torture_broken(&cluster.fresh_url(), 1).await;
+    for seed in 2..=5 {
+        if output.status.success() {
+            output = torture_broken(&cluster.fresh_url(), seed).await;
+        }
+    }
 
     let out = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr);
