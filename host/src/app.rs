@@ -6,6 +6,7 @@
 use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
+use crate::janitor::Janitor;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
@@ -13,7 +14,7 @@ use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
 use crate::runner::{Runner, RunnerSettings};
 use crate::scheduler::Scheduler;
 use crate::store::{DATABASE_FILE, Store};
-use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, Tokens};
+use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
 use crate::wake::{Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
@@ -43,7 +44,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let plugins = open_plugins(&config, &keys, &clock);
     make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
-    let store = store.context("cannot open the database")?;
+    let store = store
+        .context("cannot open the database")?
+        .with_limits(config.quotas.clone());
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
     let given = config.master_token.as_deref();
     let made = tokens.make_first_project(given, &config.data_dir).await?;
@@ -158,6 +161,13 @@ impl Server {
             .run(),
         );
         loops.spawn(self.deliverer(&wakes).run());
+        loops.spawn(
+            Janitor {
+                store: self.store.clone(),
+                pause: self.pause(&Wake::default()),
+            }
+            .run(),
+        );
         (wakes, loops)
     }
 
@@ -208,6 +218,7 @@ impl Server {
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
+                operator_token: self.config.operator_token.as_deref().map(OperatorToken::new),
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),

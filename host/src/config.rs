@@ -2,11 +2,12 @@
 //!
 //! Every setting has one name, in three spellings: `--data-dir`, `ORCHESTRATOR_DATA_DIR`, and `data-dir` in a TOML file.
 //! A flag counts before the environment, that before the file, and the file before the default. Values are checked
-//! here, at start, and a wrong one is refused by name. The two secrets are no flags: those show in the process list.
+//! here, at start, and a wrong one is refused by name. Secrets are no flags: those show in the process list.
 
 mod check;
 
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
+use crate::domain::quota::Limits;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
@@ -98,6 +99,28 @@ pub struct Settings {
     /// Largest body of an API request, in KiB, 1 to 65536 [default: 1024]
     #[arg(long, env = "ORCHESTRATOR_BODY_LIMIT_KIB", value_name = "N")]
     pub body_limit_kib: Option<u64>,
+    /// Most orchestrations of a project [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_ORCHESTRATIONS", value_name = "N")]
+    pub quota_orchestrations: Option<u64>,
+    /// Most jobs of a project in a UTC day [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_JOBS_PER_DAY", value_name = "N")]
+    pub quota_jobs_per_day: Option<u64>,
+    /// Most jobs of a project that run a step at the same time, over all servers; others wait [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_CONCURRENT_JOBS", value_name = "N")]
+    pub quota_concurrent_jobs: Option<u64>,
+    /// Most plugins that a project uploads [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_PLUGINS", value_name = "N")]
+    pub quota_plugins: Option<u64>,
+    /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY",
+        value_name = "N"
+    )]
+    pub quota_cpu_seconds_per_day: Option<u64>,
+    /// What is kept of a project's configurations and answers, in MiB [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_STORAGE_MIB", value_name = "N")]
+    pub quota_storage_mib: Option<u64>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -107,6 +130,9 @@ pub struct Settings {
     /// Master token of project 1, made at the first start; environment or file only.
     #[arg(skip)]
     pub master_token: Option<String>,
+    /// Opens the calls for operators; environment or file only.
+    #[arg(skip)]
+    pub operator_token: Option<String>,
 }
 
 /// Checked settings.
@@ -130,6 +156,9 @@ pub struct Config {
     pub log: String,
     pub master_key: Option<String>,
     pub master_token: Option<String>,
+    pub operator_token: Option<String>,
+    /// Of projects that have none of their own.
+    pub quotas: Limits,
 }
 
 impl fmt::Debug for Settings {
@@ -171,6 +200,7 @@ impl Settings {
     pub fn load(mut self) -> Result<Config, ConfigError> {
         self.master_key = environment("ORCHESTRATOR_MASTER_KEY");
         self.master_token = environment("ORCHESTRATOR_MASTER_TOKEN");
+        self.operator_token = operator_token();
         if let Some(path) = self.config.clone() {
             let text = fs::read_to_string(&path).map_err(|error| {
                 wrong("config", format!("cannot read {}: {error}", path.display()))
@@ -203,9 +233,18 @@ impl Settings {
             step_wall_seconds: self.step_wall_seconds.or(other.step_wall_seconds),
             step_memory_mib: self.step_memory_mib.or(other.step_memory_mib),
             body_limit_kib: self.body_limit_kib.or(other.body_limit_kib),
+            quota_orchestrations: self.quota_orchestrations.or(other.quota_orchestrations),
+            quota_jobs_per_day: self.quota_jobs_per_day.or(other.quota_jobs_per_day),
+            quota_concurrent_jobs: self.quota_concurrent_jobs.or(other.quota_concurrent_jobs),
+            quota_plugins: self.quota_plugins.or(other.quota_plugins),
+            quota_cpu_seconds_per_day: self
+                .quota_cpu_seconds_per_day
+                .or(other.quota_cpu_seconds_per_day),
+            quota_storage_mib: self.quota_storage_mib.or(other.quota_storage_mib),
             log: self.log.or(other.log),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),
+            operator_token: self.operator_token.or(other.operator_token),
         }
     }
 }
@@ -221,6 +260,12 @@ fn parse_file(text: &str) -> Result<Settings, String> {
             .count();
         format!("line {line}: {}", error.message())
     })
+}
+
+/// The operator's token as commands have it: from the environment, never from an argument.
+#[must_use]
+pub fn operator_token() -> Option<String> {
+    environment("ORCHESTRATOR_OPERATOR_TOKEN")
 }
 
 #[expect(

@@ -8,6 +8,8 @@ use super::ApiState;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
+use crate::domain::quota::{OverQuota, next_day};
+use crate::domain::time::Timestamp;
 use crate::store::{StoreError, TokenUse};
 use crate::tokens::TokenError;
 use axum::Json;
@@ -65,10 +67,16 @@ pub enum ApiError {
     TokenInUse(TokenUse),
     #[error("A master token keeps all its rights: it can be described and refreshed, nothing else")]
     MasterToken,
+    #[error("The header X-Operator-Token must carry the operator's token")]
+    OperatorUnauthorized,
+    #[error("The project of this token is disabled")]
+    ProjectDisabled,
+    #[error("{0}")]
+    OverQuota(OverQuota),
     #[error("the store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     #[error("the tokens failed")]
-    Token(#[from] TokenError),
+    Token(#[source] TokenError),
     #[error("a handler panicked: {0}")]
     Panicked(String),
 }
@@ -124,8 +132,13 @@ impl ApiError {
             Self::IdempotencyConflict => (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::TokenInUse(_) => (StatusCode::CONFLICT, "TOKEN_IN_USE"),
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
-            | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
+            Self::OperatorUnauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::ProjectDisabled => (StatusCode::UNAUTHORIZED, "PROJECT_DISABLED"),
+            Self::OverQuota(over) if over.quota.is_rate() => {
+                (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
+            }
+            Self::OverQuota(_) => (StatusCode::FORBIDDEN, "QUOTA_EXCEEDED"),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Closing) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
             }
             Self::Store(_) | Self::Token(_) | Self::Panicked(_) => {
@@ -156,6 +169,16 @@ impl ApiError {
         }
     }
 
+    /// Seconds after which the same request may be granted, where that is known.
+    fn retry_after(&self, now: Timestamp) -> Option<u64> {
+        match self {
+            Self::OverQuota(over) if over.quota.is_rate() => {
+                Some(next_day(now).since(now).as_secs() + 1)
+            }
+            _ => None,
+        }
+    }
+
     fn run_id(&self) -> Option<JobId> {
         if let Self::JobNotWaiting { job, .. } = self {
             Some(*job)
@@ -174,6 +197,26 @@ impl ApiError {
             cause = error.source();
         }
         text
+    }
+}
+
+/// What is the client's to know of the store's refusals is told.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OverQuota(over) => Self::OverQuota(over),
+            StoreError::ProjectClosed => Self::ProjectDisabled,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Store(error) => Self::from(error),
+            other => Self::Token(other),
+        }
     }
 }
 
@@ -221,7 +264,12 @@ pub(super) async fn wrap_in_envelope(
     } else {
         tracing::info!(exception_id, %method, path, code, "request refused: {}", error.chain());
     }
-    fill(response, &error, exception_id)
+    let mut response = fill(response, &error, exception_id);
+    if let Some(seconds) = error.retry_after(state.clock.now()) {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// The answer keeps the headers that it has, such as `Allow`.

@@ -18,8 +18,10 @@ mod forms;
 mod health;
 mod jobs;
 mod notifications;
+mod operator;
 mod orchestrations;
 mod paths;
+mod quotas;
 mod read;
 mod router;
 mod runs;
@@ -34,7 +36,7 @@ pub use serve::serve;
 
 use crate::clock::{Clock, Random};
 use crate::store::Store;
-use crate::tokens::Tokens;
+use crate::tokens::{OperatorToken, Tokens};
 use crate::wake::Wake;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -64,4 +66,6 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+    /// Without one there are no calls for operators.
+    pub operator_token: Option<OperatorToken>,
 }

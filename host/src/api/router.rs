@@ -4,12 +4,12 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, error, health, jobs, notifications, orchestrations, paths, runs,
-    tasks, tokens,
+    ApiError, ApiState, cors, error, health, jobs, notifications, operator, orchestrations, paths,
+    quotas, runs, tasks, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -70,6 +70,29 @@ fn table() -> Router<ApiState> {
         .route(
             "/v2/storage/tokens/{id}/refresh",
             post(tokens::refresh_token),
+        )
+        .route("/quotas", get(quotas::show_quotas))
+        .route(
+            "/operator/projects",
+            get(operator::list_projects).post(operator::create_project),
+        )
+        .route(
+            "/operator/projects/{id}",
+            get(operator::read_project)
+                .put(operator::change_project)
+                .delete(operator::delete_project),
+        )
+        .route(
+            "/operator/projects/{id}/tokens",
+            get(operator::list_tokens).post(operator::create_token),
+        )
+        .route(
+            "/operator/projects/{id}/tokens/{token}",
+            delete(operator::revoke_token),
+        )
+        .route(
+            "/operator/projects/{id}/tokens/{token}/refresh",
+            post(operator::rotate_token),
         )
         .route("/health/live", get(health::show_live))
         .route("/health/ready", get(health::show_ready))

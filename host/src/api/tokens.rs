@@ -152,7 +152,7 @@ async fn owner_of(state: &ApiState, caller: &Caller) -> Result<Project, ApiError
     owner.ok_or(ApiError::Unauthorized)
 }
 
-fn changed_token(changed: ChangedToken) -> Result<Box<Token>, ApiError> {
+pub(super) fn changed_token(changed: ChangedToken) -> Result<Box<Token>, ApiError> {
     match changed {
         ChangedToken::Done(token) => Ok(token),
         ChangedToken::NotFound => Err(ApiError::NotFound),

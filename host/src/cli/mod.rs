@@ -16,9 +16,9 @@ use std::process::ExitCode;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Settings may also be given in the environment (--data-dir is ORCHESTRATOR_DATA_DIR) and in the \
-                  TOML file of --config (data-dir = \"…\"). The master key and the first master token are given as \
-                  ORCHESTRATOR_MASTER_KEY and ORCHESTRATOR_MASTER_TOKEN only, or as master-key and master-token in \
-                  the file."
+                  TOML file of --config (data-dir = \"…\"). The master key, the first master token and the \
+                  operator's token are given as ORCHESTRATOR_MASTER_KEY, ORCHESTRATOR_MASTER_TOKEN and \
+                  ORCHESTRATOR_OPERATOR_TOKEN only, or as master-key, master-token and operator-token in the file."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -4,6 +4,7 @@
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
 use super::{Config, ConfigError, Settings, wrong};
+use crate::domain::quota::{Limits, Quota};
 use crate::plugins::{MailSettings, StepLimits};
 use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
@@ -59,6 +60,20 @@ impl Settings {
             memory_bytes: memory.map_or(defaults.memory_bytes, |mib| size(mib) << 20),
             ..defaults
         };
+        let quotas = [
+            (Quota::Orchestrations, self.quota_orchestrations),
+            (Quota::JobsPerDay, self.quota_jobs_per_day),
+            (Quota::ConcurrentJobs, self.quota_concurrent_jobs),
+            (Quota::Plugins, self.quota_plugins),
+            (Quota::CpuSecondsPerDay, self.quota_cpu_seconds_per_day),
+            (
+                Quota::StorageBytes,
+                within("quota-storage-mib", self.quota_storage_mib, 0..=1 << 40)?
+                    .map(|mib| mib << 20),
+            ),
+        ];
+        let quotas = quotas.map(|(quota, limit)| Some((quota, limit?)));
+        let quotas = Limits::new(quotas.into_iter().flatten());
         Ok(Config {
             listen,
             database_url,
@@ -82,7 +97,15 @@ impl Settings {
             ) << 10,
             log: log(self.log.as_deref())?,
             master_key: master_key(self.master_key)?,
-            master_token: master_token(self.master_token)?,
+            master_token: secret(
+                "master-token (ORCHESTRATOR_MASTER_TOKEN)",
+                self.master_token,
+            )?,
+            operator_token: secret(
+                "operator-token (ORCHESTRATOR_OPERATOR_TOKEN)",
+                self.operator_token,
+            )?,
+            quotas,
             data_dir,
         })
     }
@@ -230,7 +253,10 @@ fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
+fn secret(
+    setting: &'static str,
+    token: Option<String>,
+) -> Result<Option<String>, ConfigError> {
     match token {
         Some(token) if !is_secret(&token) => {
             let why = format!(
@@ -238,7 +264,7 @@ fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
                 SECRET_BYTES.start(),
                 SECRET_BYTES.end()
             );
-            Err(wrong("master-token (ORCHESTRATOR_MASTER_TOKEN)", why))
+            Err(wrong(setting, why))
         }
         token => Ok(token),
     }

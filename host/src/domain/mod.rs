@@ -12,6 +12,7 @@ pub mod job;
 pub mod notification;
 pub mod orchestration;
 pub mod phases;
+pub mod quota;
 pub mod step;
 pub mod task;
 pub mod tick;

@@ -9,6 +9,7 @@
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
 mod alarms;
+mod bounds;
 mod claims;
 mod deliveries;
 mod dialect;
@@ -18,10 +19,13 @@ mod jobs;
 mod locks;
 mod orchestrations;
 mod projects;
+mod purge;
+mod quotas;
 mod revisions;
 mod rows;
 mod runs;
 mod settings;
+mod tenants;
 mod ticks;
 mod token_changes;
 mod tokens;
@@ -33,11 +37,15 @@ pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestrations::{NewOrchestration, OrchestrationChange, TokenChoice, Updated};
 pub use projects::Project;
+pub use purge::{Chore, Purged};
+pub use quotas::{ProjectUse, StepUse};
 pub use runs::{Accepted, StepEnd};
+pub use tenants::{ProjectChange, Tenant};
 pub use ticks::{DueOrchestration, Tick};
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
+use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
@@ -55,6 +63,8 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    /// Of projects that have none of their own.
+    limits: Arc<Limits>,
 }
 
 /// What the database cannot do for us.
@@ -75,6 +85,12 @@ pub enum StoreError {
     /// The address of the database is not one that this version speaks.
     #[error("cannot use the database address: {0}")]
     Address(String),
+    /// The project has used up what it may use. Nothing was written.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// The project is disabled or deleted. Nothing was written.
+    #[error("the project is disabled")]
+    ProjectClosed,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -139,7 +155,17 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write),
             revisions: revisions::Cache::default(),
+            limits: Arc::default(),
         })
+    }
+
+    /// The same with limits for all projects that have none of their own.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            limits: Arc::new(limits),
+            ..self
+        }
     }
 
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.

@@ -4,6 +4,7 @@
 //! tick that was expected has its outcome.
 
 use super::locks::lock_orchestration;
+use super::quotas::{count_orchestrations, lock_account};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
@@ -15,6 +16,7 @@ use crate::domain::notification::Notification;
 use crate::domain::orchestration::{
     ExecutedJob, Orchestration, Revision, TokenReference, next_scheduled_at,
 };
+use crate::domain::quota::Quota;
 use crate::domain::task::{Task, assign_ids};
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -110,6 +112,10 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                let account = lock_account(&store, tx, new.project_id, now).await?;
+                account.check_open()?;
+                account.check(Quota::Orchestrations)?;
+                account.check(Quota::StorageBytes)?;
                 let Some(token) = choose_token(tx, new.project_id, &new.token, now).await? else {
                     return Ok(None);
                 };
@@ -135,6 +141,7 @@ impl Store {
                 .fetch_one(&mut *tx)
                 .await?;
                 let id = OrchestrationId(Columns::of(&row, "orchestrations").int("id")?);
+                count_orchestrations(tx, new.project_id, 1).await?;
                 if matches!(new.token, TokenChoice::Make(_)) {
                     tie_token(tx, token.id, id).await?;
                 }
@@ -156,6 +163,10 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                if change.tasks.is_some() || change.notifications.is_some() {
+                    let account = lock_account(&store, tx, project, now).await?;
+                    account.check(Quota::StorageBytes)?;
+                }
                 lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(Updated::NotFound);
@@ -240,10 +251,12 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_account(&store, tx, project, now).await?;
                 lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
+                count_orchestrations(tx, project, -1).await?;
                 close_ledger(tx, &before, now).await?;
                 sqlx::query(
                     "UPDATE orchestrations SET deleted_at = $3, next_scheduled_at = NULL, paused_at = NULL \

@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-async fn insert_project(
+pub(super) async fn insert_project(
     tx: &mut Tx,
     name: &str,
     master: &NewToken,

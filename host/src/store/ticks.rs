@@ -4,12 +4,14 @@
 //! number of hosts may try. Ticks that did not fire are one row per gap.
 
 use super::jobs::{JobRow, insert_job};
+use super::quotas::{Accounts, Admission};
 use super::rows::Columns;
 use super::{Result, Store, Tx};
 use crate::domain::crontab::Crontab;
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::job::Initiator;
 use crate::domain::orchestration::{Orchestration, TokenReference};
+use crate::domain::quota::OverQuota;
 use crate::domain::tick::{Firing, Gap, TickOutcome};
 use crate::domain::time::Timestamp;
 
@@ -30,6 +32,8 @@ pub struct Tick {
     pub to: Timestamp,
     pub ticks: u64,
     pub job_id: Option<JobId>,
+    /// Why ticks were skipped.
+    pub reason: Option<String>,
 }
 
 impl Store {
@@ -84,10 +88,13 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                let projects = firings.iter().map(|(due, _)| due.project_id).collect();
+                let mut accounts = Accounts::open(&store, tx, projects, now).await?;
                 let mut jobs = Vec::with_capacity(firings.len());
                 for (due, firing) in &firings {
-                    jobs.extend(fire(&store, tx, due, firing, now).await?);
+                    jobs.extend(fire(&store, tx, &mut accounts, due, firing, now).await?);
                 }
+                accounts.close(tx).await?;
                 Ok(jobs)
             })
         })
@@ -101,7 +108,7 @@ impl Store {
         orchestration: OrchestrationId,
     ) -> Result<Vec<Tick>> {
         let rows = sqlx::query(
-            "SELECT outcome, from_at, to_at, ticks, job_id FROM ticks \
+            "SELECT outcome, from_at, to_at, ticks, job_id, reason FROM ticks \
              WHERE orchestration_id = $1 AND project_id = $2 ORDER BY from_at",
         )
         .bind(orchestration.0)
@@ -119,6 +126,7 @@ impl Store {
                     to: columns.time("to_at")?,
                     ticks: columns.count("ticks")?,
                     job_id: columns.maybe_int("job_id")?.map(JobId),
+                    reason: columns.maybe_text("reason")?,
                 })
             })
             .collect()
@@ -128,10 +136,23 @@ impl Store {
 async fn fire(
     store: &Store,
     tx: &mut Tx,
+    accounts: &mut Accounts,
     due: &DueOrchestration,
     firing: &Firing,
     now: Timestamp,
 ) -> Result<Option<JobId>> {
+    let admission = match firing.tick {
+        Some(_) => accounts.admit(due.project_id),
+        None => Admission::Fire,
+    };
+    let tick = match admission {
+        Admission::Fire => firing.tick,
+        Admission::Hold => {
+            hold_schedule(tx, due).await?;
+            return Ok(None);
+        }
+        Admission::Skip(_) => None,
+    };
     let taken = sqlx::query(
         "UPDATE orchestrations SET next_scheduled_at = $3, last_scheduled_at = COALESCE($4, last_scheduled_at) \
          WHERE id = $1 AND next_scheduled_at = $2 RETURNING revision_id, token_id, token_description",
@@ -139,14 +160,17 @@ async fn fire(
     .bind(due.id.0)
     .bind(due.next_scheduled_at.0)
     .bind(firing.next.map(|time| time.0))
-    .bind(firing.tick.map(|time| time.0))
+    .bind(tick.map(|time| time.0))
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = taken else { return Ok(None) };
     if let Some(gap) = &firing.missed {
         insert_gap(tx, due.project_id, due.id, TickOutcome::Missed, gap).await?;
     }
-    let Some(tick) = firing.tick else {
+    if let (Admission::Skip(over), Some(skipped)) = (admission, firing.tick) {
+        record_skip(tx, due, skipped, over).await?;
+    }
+    let Some(tick) = tick else {
         return Ok(None);
     };
     let columns = Columns::of(&row, "orchestrations");
@@ -179,6 +203,54 @@ async fn fire(
     .execute(tx)
     .await?;
     Ok(Some(job_id))
+}
+
+/// Stops a schedule whose project is disabled, before the tick that is due: as a pause that began then. It goes on when
+/// the project does ([`super::purge`]).
+pub(super) async fn hold_schedule(tx: &mut Tx, due: &DueOrchestration) -> Result<()> {
+    sqlx::query(
+        "UPDATE orchestrations SET next_scheduled_at = NULL, paused_at = $2 - 1 \
+         WHERE id = $1 AND next_scheduled_at = $2",
+    )
+    .bind(due.id.0)
+    .bind(due.next_scheduled_at.0)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Records a tick that a quota kept from firing: it prolongs the gap before it, so that a day of them is one row.
+async fn record_skip(
+    tx: &mut Tx,
+    due: &DueOrchestration,
+    tick: Timestamp,
+    over: OverQuota,
+) -> Result<()> {
+    let reason = format!("quota {} of {}", over.quota.as_str(), over.limit);
+    let prolonged = sqlx::query(
+        "UPDATE ticks SET to_at = $2, ticks = ticks + 1 WHERE outcome = 'skipped' AND reason = $3 \
+         AND id = (SELECT id FROM ticks WHERE orchestration_id = $1 ORDER BY from_at DESC LIMIT 1)",
+    )
+    .bind(due.id.0)
+    .bind(tick.0)
+    .bind(reason.as_str())
+    .execute(&mut *tx)
+    .await?;
+    if prolonged.rows_affected() == 1 {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO ticks (project_id, orchestration_id, outcome, from_at, to_at, ticks, reason) \
+         VALUES ($1, $2, $3, $4, $4, 1, $5)",
+    )
+    .bind(due.project_id.0)
+    .bind(due.id.0)
+    .bind(TickOutcome::Skipped.as_str())
+    .bind(tick.0)
+    .bind(reason)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Records what an orchestration's schedule still expected until `now`: called before the schedule is changed or ended.

@@ -5,9 +5,11 @@
 //! Nothing in this room logs or prints a secret; the one that the first start makes is handed to the caller once.
 
 mod keys;
+mod operator;
 mod seal;
 
 pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
+pub use operator::OperatorToken;
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};
@@ -97,7 +99,7 @@ impl Tokens {
     /// The token whose secret this is; `None` for unknown, expired and disabled ones and for what cannot be a secret.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// Where the database does not answer, or the token's project is disabled.
     pub async fn authenticate(&self, presented: &str) -> Result<Option<Token>, TokenError> {
         if !is_secret(presented) {
             return Ok(None);
@@ -132,6 +134,15 @@ impl Tokens {
     pub fn new_secret(&self) -> Result<(TokenSecret, String), TokenError> {
         let secret = self.random.text(MADE_CHARACTERS)?;
         Ok((self.keep(&secret)?, secret))
+    }
+
+    /// The master token of another project, to be added with it, and its value.
+    ///
+    /// # Errors
+    /// Without random bytes nothing secret is made.
+    pub fn new_master_token(&self) -> Result<(NewToken, String), TokenError> {
+        let (kept, secret) = self.new_secret()?;
+        Ok((master_token(kept), secret))
     }
 
     /// The secret of a token, for use in a call; `None` where the token is gone, disabled or expired.
@@ -200,12 +211,7 @@ impl Tokens {
             None => Some(self.master_token_of_file(&path)?),
         };
         let secret = given.or(made.as_deref()).unwrap_or_default();
-        let master = NewToken {
-            description: "Master token".into(),
-            secret: self.keep(secret)?,
-            rights: Rights::of_master(),
-            creator: None,
-        };
+        let master = master_token(self.keep(secret)?);
         let created = self
             .store
             .create_first_project("Project 1".into(), master, self.clock.now())
@@ -249,6 +255,15 @@ impl Tokens {
         let mut mac = Hmac::<Sha256>::new(&self.keys.lookup.into());
         mac.update(secret.as_bytes());
         mac.finalize().into_bytes().to_vec()
+    }
+}
+
+fn master_token(secret: TokenSecret) -> NewToken {
+    NewToken {
+        description: "Master token".into(),
+        secret,
+        rights: Rights::of_master(),
+        creator: None,
     }
 }
 

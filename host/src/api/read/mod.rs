@@ -9,6 +9,7 @@ mod jobs;
 mod notifications;
 mod orchestrations;
 mod pages;
+mod projects;
 mod tasks;
 mod tokens;
 
@@ -16,6 +17,7 @@ pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};
 pub(super) use pages::PageQuery;
+pub(super) use projects::{read_new_project, read_project_change};
 pub(super) use tasks::{TaskIds, read_tasks};
 pub(super) use tokens::read_token_change;
 

@@ -5,10 +5,12 @@
 
 mod jobs;
 mod orchestrations;
+mod projects;
 mod tokens;
 
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
+pub(super) use projects::{print_new_project, print_project, print_projects, print_quotas};
 pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
 
 use crate::domain::ids::TokenId;
