@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "plugins",
             "tokens",
+            "janitor",
             "lease",
             "wake",
             "config",
@@ -43,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "notifier",
         &["store", "plugins", "lease", "wake", "clock", "domain"],
     ),
+    ("janitor", &["store", "wake", "clock", "domain"]),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.

@@ -11,7 +11,7 @@ use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
-use crate::runner::{Runner, RunnerSettings};
+use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{DATABASE_FILE, Store};
 use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
@@ -179,6 +179,7 @@ impl Server {
             lease: self.lease.clone(),
             pause: self.pause(&wakes.runner),
             notifier: wakes.deliverer.clone(),
+            used: StepUses::default(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
                 project_workers: self.config.project_workers,
@@ -218,7 +219,11 @@ impl Server {
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
-                operator_token: self.config.operator_token.as_deref().map(OperatorToken::new),
+                operator_token: self
+                    .config
+                    .operator_token
+                    .as_deref()
+                    .map(OperatorToken::new),
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),

@@ -6,8 +6,8 @@
 
 mod check;
 
-use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
 use crate::domain::quota::Limits;
+use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
@@ -112,11 +112,7 @@ pub struct Settings {
     #[arg(long, env = "ORCHESTRATOR_QUOTA_PLUGINS", value_name = "N")]
     pub quota_plugins: Option<u64>,
     /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
-    #[arg(
-        long,
-        env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY",
-        value_name = "N"
-    )]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY", value_name = "N")]
     pub quota_cpu_seconds_per_day: Option<u64>,
     /// What is kept of a project's configurations and answers, in MiB [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_STORAGE_MIB", value_name = "N")]

@@ -4,6 +4,7 @@ mod components;
 mod crash;
 mod hosts;
 mod mail;
+mod operator;
 mod schedule;
 mod settings;
 

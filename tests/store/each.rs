@@ -7,6 +7,7 @@ mod leases;
 mod notifications;
 mod orchestrations;
 mod schedule;
+mod tenants;
 mod tokens;
 
 use crate::support::database::Database;

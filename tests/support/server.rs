@@ -241,6 +241,7 @@ pub fn default_settings() -> ApiSettings {
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1 << 20,
+        operator_token: None,
     }
 }
 

@@ -54,6 +54,11 @@ impl TestStore {
         Store::open(&self.url).await.unwrap()
     }
 
+    /// The database's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()

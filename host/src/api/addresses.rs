@@ -104,6 +104,7 @@ mod tests {
             public_url: public_url.map(str::to_owned),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
             body_limit: 0,
+            operator_token: None,
         };
         let map = headers
             .iter()

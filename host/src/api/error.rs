@@ -138,7 +138,8 @@ impl ApiError {
                 (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
             }
             Self::OverQuota(_) => (StatusCode::FORBIDDEN, "QUOTA_EXCEEDED"),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Closing) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
+            | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
             }
             Self::Store(_) | Self::Token(_) | Self::Panicked(_) => {

@@ -113,7 +113,9 @@ impl TwoIds {
         first: impl FnOnce(&str) -> Option<T>,
         second: impl FnOnce(&str) -> Option<U>,
     ) -> Result<(T, U), ApiError> {
-        first(&self.0).zip(second(&self.1)).ok_or(ApiError::NotFound)
+        first(&self.0)
+            .zip(second(&self.1))
+            .ok_or(ApiError::NotFound)
     }
 }
 

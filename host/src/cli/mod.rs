@@ -1,6 +1,7 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
 pub mod cron;
+pub mod operator;
 pub mod serve;
 
 use crate::clock::Clock;
@@ -33,6 +34,10 @@ enum Command {
     Serve(Box<Settings>),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
+    /// Manage the projects of a running server
+    Project(operator::ProjectArgs),
+    /// Manage the tokens of a project of a running server
+    Token(operator::TokenArgs),
 }
 
 /// Does what the process's arguments ask for.
@@ -42,6 +47,8 @@ pub fn run() -> ExitCode {
     match arguments.command {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
+        Some(Command::Project(args)) => operator::run_project(args),
+        Some(Command::Token(args)) => operator::run_token(args),
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(

@@ -253,10 +253,7 @@ fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn secret(
-    setting: &'static str,
-    token: Option<String>,
-) -> Result<Option<String>, ConfigError> {
+fn secret(setting: &'static str, token: Option<String>) -> Result<Option<String>, ConfigError> {
     match token {
         Some(token) if !is_secret(&token) => {
             let why = format!(

@@ -192,7 +192,10 @@ mod tests {
         let noon = Timestamp(1_767_614_400_000_000);
         assert_eq!(next_day(noon).to_iso(), "2026-01-06T00:00:00+00:00");
         assert_eq!(day_of(next_day(noon)), day_of(noon) + 1);
-        assert_eq!(next_day(next_day(noon)).to_iso(), "2026-01-07T00:00:00+00:00");
+        assert_eq!(
+            next_day(next_day(noon)).to_iso(),
+            "2026-01-07T00:00:00+00:00"
+        );
     }
 
     #[test]
@@ -202,7 +205,10 @@ mod tests {
             (Quota::StorageBytes, OwnLimit::Unlimited),
         ]);
         let text = serde_json::to_string(&own).unwrap();
-        assert_eq!(text, r#"{"jobsPerDay":{"atMost":7},"storageBytes":"unlimited"}"#);
+        assert_eq!(
+            text,
+            r#"{"jobsPerDay":{"atMost":7},"storageBytes":"unlimited"}"#
+        );
         assert_eq!(serde_json::from_str::<OwnLimits>(&text).unwrap(), own);
     }
 }

@@ -4,6 +4,7 @@
 //! that a request leaves is durable before it does, and the result is accepted only under the same lease.
 
 use super::Runner;
+use super::metering::metered;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -25,7 +26,9 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Runner {
     pub(super) async fn run_step(&self, leased: LeasedStep) {
-        let end = self.step_end(&leased).await;
+        let (end, cpu) = metered(self.step_end(&leased)).await;
+        let project = leased.job.project_id;
+        self.used.add(project, cpu, kept_bytes(&end));
         let ends_task = matches!(end, StepEnd::Done { .. });
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
@@ -236,6 +239,15 @@ fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
         let message = format!("the host did not get through this step in {MOST_ATTEMPTS} attempts");
         Failure::new(FailureKind::Internal, "TOO_MANY_ATTEMPTS", message)
     })
+}
+
+/// Of the answer that is kept.
+fn kept_bytes(end: &StepEnd) -> usize {
+    match end {
+        StepEnd::Done { response, .. } => response.as_ref().map_or(0, String::len),
+        // An answer between steps is replaced by the next one.
+        StepEnd::Wait { .. } | StepEnd::Abandoned { .. } => 0,
+    }
 }
 
 fn deadline_at(leased: &LeasedStep) -> Option<Timestamp> {

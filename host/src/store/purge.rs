@@ -69,7 +69,9 @@ impl Store {
         .await?;
         let mut held = Vec::with_capacity(rows.len());
         for row in &rows {
-            held.push(OrchestrationId(Columns::of(row, "orchestrations").int("id")?));
+            held.push(OrchestrationId(
+                Columns::of(row, "orchestrations").int("id")?,
+            ));
         }
         let store = self.clone();
         self.write(move |tx| {
@@ -78,10 +80,12 @@ impl Store {
                     resume(&store, tx, project, *id, now).await?;
                 }
                 if held.is_empty() {
-                    sqlx::query("UPDATE projects SET chore = NULL WHERE id = $1 AND chore = 'resume'")
-                        .bind(project.0)
-                        .execute(tx)
-                        .await?;
+                    sqlx::query(
+                        "UPDATE projects SET chore = NULL WHERE id = $1 AND chore = 'resume'",
+                    )
+                    .bind(project.0)
+                    .execute(tx)
+                    .await?;
                 }
                 Ok(!held.is_empty())
             })
@@ -188,7 +192,8 @@ async fn purge_orchestration(
     if busy.is_some() {
         return Ok(Purged::Waits);
     }
-    let ticks = "DELETE FROM ticks WHERE id IN (SELECT id FROM ticks WHERE orchestration_id = $1 LIMIT $2)";
+    let ticks =
+        "DELETE FROM ticks WHERE id IN (SELECT id FROM ticks WHERE orchestration_id = $1 LIMIT $2)";
     let revisions = "UPDATE revisions SET tasks = '[]', notifications = '[]' WHERE id IN (SELECT id FROM revisions \
         WHERE orchestration_id = $1 AND (tasks <> '[]' OR notifications <> '[]') LIMIT $2)";
     for sql in [ticks, revisions] {

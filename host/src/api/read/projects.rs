@@ -34,9 +34,7 @@ pub(in crate::api) fn read_project_change(
 ) -> ProjectChange {
     let mut fields = Fields::new(body, "", faults);
     ProjectChange {
-        name: fields
-            .text("name", MOST_NAME_CHARACTERS)
-            .map(str::to_owned),
+        name: fields.text("name", MOST_NAME_CHARACTERS).map(str::to_owned),
         is_disabled: fields.flag("isDisabled"),
         limits: read_limits(body, faults),
     }
