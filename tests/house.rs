@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tokens",
             "janitor",
             "lease",
+            "relay",
             "wake",
             "config",
             "clock",
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("janitor", &["store", "wake", "clock", "domain"]),
     ("lease", &["store", "wake", "clock", "domain"]),
+    ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),

@@ -7,15 +7,17 @@ use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::janitor::Janitor;
+use crate::domain::role::Role;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
+use crate::relay::Relay;
 use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
-use crate::store::{DATABASE_FILE, Store};
+use crate::store::{DATABASE_FILE, Store, WakeChannel};
 use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
-use crate::wake::{Pause, Stop, Wake};
+use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -57,6 +59,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
 
     let stop = Stop::default();
+    let sender = random.text(8)?;
+    let channel = WakeChannel::of(&config.database_url, &installation, sender)?;
+    let outbox = channel.as_ref().map(|_| Outbox::default());
+    let wakes = LoopWakes::new(outbox.as_ref());
     // An embedded database is in the data directory that this process has locked; a server's has other hosts.
     let is_alone = Store::is_embedded(&config.database_url);
     let lease = HostLease::take(store.clone(), clock.clone(), is_alone).await?;
@@ -72,13 +78,24 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         address,
         stop: stop.clone(),
     };
-    let (wakes, mut loops) = server.start_loops();
+    let mut loops = server.start_loops(&wakes);
     // Kept until the very end: what still runs after the stop must not be taken for a dead host's.
     let lease_stop = Stop::default();
     let (lease, runner) = (server.lease.clone(), wakes.runner.clone());
     let keeping = tokio::spawn({
         let stop = lease_stop.clone();
         async move { lease.keep(runner, stop).await }
+    });
+    // Until after the lease, which is given up with a message to the others.
+    let relay_stop = Stop::default();
+    let relaying = channel.zip(outbox).map(|(channel, outbox)| {
+        let relay = Relay {
+            channel,
+            outbox,
+            wakes: wakes.clone(),
+            clock: server.clock.clone(),
+        };
+        tokio::spawn(relay.run(relay_stop.clone()))
     });
     let state = server.api_state(&wakes);
     announce(&server, made.as_deref());
@@ -112,6 +129,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         Ok(steps) => tracing::warn!(steps, "given back: the next start goes on with them"),
         Err(error) => tracing::warn!(%error, "the lease runs out by itself"),
     }
+    relay_stop.stop();
+    if let Some(relaying) = relaying {
+        relaying.await.context("the relay failed")?;
+    }
     server.store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -130,37 +151,35 @@ struct Server {
     stop: Stop,
 }
 
-/// One handle per loop.
-#[derive(Default)]
-struct LoopWakes {
-    scheduler: Wake,
-    runner: Wake,
-    alarms: Wake,
-    deliverer: Wake,
-}
-
 impl Server {
-    fn start_loops(&self) -> (LoopWakes, JoinSet<()>) {
-        let wakes = LoopWakes::default();
+    /// Those of this host's roles.
+    fn start_loops(&self, wakes: &LoopWakes) -> JoinSet<()> {
+        let roles = &self.config.roles;
         let mut loops = JoinSet::new();
-        loops.spawn(
-            Scheduler {
-                store: self.store.clone(),
-                pause: self.pause(&wakes.scheduler),
-                runner: wakes.runner.clone(),
-            }
-            .run(),
-        );
-        loops.spawn(self.runner(&wakes).run());
-        loops.spawn(
-            AlarmRaiser {
-                store: self.store.clone(),
-                pause: self.pause(&wakes.alarms),
-                deliverer: wakes.deliverer.clone(),
-            }
-            .run(),
-        );
-        loops.spawn(self.deliverer(&wakes).run());
+        if roles.has(Role::Scheduler) {
+            loops.spawn(
+                Scheduler {
+                    store: self.store.clone(),
+                    pause: self.pause(&wakes.scheduler),
+                    runner: wakes.runner.clone(),
+                }
+                .run(),
+            );
+        }
+        if roles.has(Role::Runner) {
+            loops.spawn(self.runner(wakes).run());
+        }
+        if roles.has(Role::Notifier) {
+            loops.spawn(
+                AlarmRaiser {
+                    store: self.store.clone(),
+                    pause: self.pause(&wakes.alarms),
+                    deliverer: wakes.deliverer.here_only(),
+                }
+                .run(),
+            );
+            loops.spawn(self.deliverer(wakes).run());
+        }
         loops.spawn(
             Janitor {
                 store: self.store.clone(),
@@ -168,7 +187,7 @@ impl Server {
             }
             .run(),
         );
-        (wakes, loops)
+        loops
     }
 
     fn runner(&self, wakes: &LoopWakes) -> Runner {
@@ -177,8 +196,13 @@ impl Server {
             tokens: self.tokens.clone(),
             plugins: self.plugins.clone(),
             lease: self.lease.clone(),
-            pause: self.pause(&wakes.runner),
-            notifier: wakes.deliverer.clone(),
+            // What it leaves for its own next pass is for this host, which has just got room for it.
+            pause: self.pause(&wakes.runner.here_only()),
+            notifier: if self.config.roles.has(Role::Notifier) {
+                wakes.deliverer.here_only()
+            } else {
+                wakes.deliverer.clone()
+            },
             used: StepUses::default(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
@@ -216,6 +240,7 @@ impl Server {
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: Arc::new(ApiSettings {
+                roles: self.config.roles.clone(),
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
@@ -269,11 +294,20 @@ fn announce(server: &Server, made: Option<&str>) {
         println!("Master token of project 1: {secret}");
         println!("It is kept in {data_dir}/{MASTER_TOKEN_FILE}; it is not shown again.");
     }
-    if config.mail.is_none() {
+    if config.mail.is_none() && config.roles.has(Role::Notifier) {
         tracing::warn!("no smtp-url is set: mail is written to the log instead of being sent");
+    }
+    if config.roles.has(Role::Notifier)
+        && !config.roles.has(Role::Api)
+        && config.public_url.is_none()
+    {
+        tracing::warn!("no public-url is set: links in mail lead to this server, which has no api");
     }
     if config.master_key.is_none() {
         tracing::info!("secrets are sealed under {data_dir}/{KEY_FILE}: keep a copy of it");
+    }
+    if !config.roles.left_out().is_empty() {
+        tracing::info!(roles = %config.roles, "others on this database have to do the rest");
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

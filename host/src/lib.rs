@@ -12,6 +12,7 @@ pub mod janitor;
 pub mod lease;
 pub mod notifier;
 pub mod plugins;
+pub mod relay;
 pub mod runner;
 pub mod scheduler;
 pub mod store;

@@ -10,6 +10,7 @@ mod operator;
 mod orchestrations;
 mod quotas;
 mod reach;
+mod roles;
 mod runs;
 mod tasks;
 mod tenancy;

@@ -5,6 +5,7 @@ mod crash;
 mod hosts;
 mod mail;
 mod operator;
+mod roles;
 mod schedule;
 mod settings;
 

@@ -44,6 +44,11 @@ async fn an_operator_makes_limits_disables_and_deletes_a_project() {
     let client = Client::new(process.base.clone(), Some(secret));
     let of = json!({"name": "Nightly", "tasks": [{"component": "sync"}]});
     let of = client.post("/orchestrations", of).await.expect(201);
+    let kept = async || {
+        let quotas = client.get("/quotas").await.expect(200);
+        quotas["storageBytes"]["used"].as_u64().expect("a number")
+    };
+    let before = kept().await;
     let run = json!({"config": of["id"]});
     let job = client.post("/run", run.clone()).await.expect(202);
     let path = format!("/jobs/{}", job["id"]);
@@ -56,10 +61,8 @@ async fn an_operator_makes_limits_disables_and_deletes_a_project() {
     .await;
     // What the step used is counted soon after it.
     until("the answer to be counted", || async {
-        let quotas = client.get("/quotas").await.expect(200);
-        let before = "[{\"component\"".len() as u64;
-        let used = quotas["storageBytes"]["used"].as_u64().expect("a number");
-        (used > before).then_some(()).ok_or(quotas.to_string())
+        let now = kept().await;
+        (now > before).then_some(()).ok_or(format!("{now} bytes"))
     })
     .await;
     assert_eq!(

@@ -29,16 +29,15 @@ impl Runner {
         let (end, cpu) = metered(self.step_end(&leased)).await;
         let project = leased.job.project_id;
         self.used.add(project, cpu, kept_bytes(&end));
-        let ends_task = matches!(end, StepEnd::Done { .. });
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
             match self.store.end_step(leased.lease, end.clone(), now).await {
-                Ok(Accepted::Yes { has_more }) => {
+                Ok(Accepted::Yes { has_more, ends_job }) => {
                     if has_more {
                         self.pause.wake.poke();
                     }
-                    if ends_task {
+                    if ends_job {
                         self.notifier.poke();
                     }
                     return;

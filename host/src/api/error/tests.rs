@@ -4,6 +4,7 @@ use super::*;
 use crate::api::ApiSettings;
 use crate::clock::{Clock, Random};
 use crate::domain::quota::Quota;
+use crate::domain::role::Roles;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::tokens::{Keys, Tokens};
@@ -175,6 +176,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         .await
         .expect("tokens");
     let settings = ApiSettings {
+        roles: Roles::all(),
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1,
