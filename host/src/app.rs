@@ -6,8 +6,8 @@
 use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::janitor::Janitor;
 use crate::domain::role::Role;
+use crate::janitor::Janitor;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
@@ -50,8 +50,16 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .context("cannot open the database")?
         .with_limits(config.quotas.clone());
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
+    check_backend(&store, &config).await?;
     let given = config.master_token.as_deref();
-    let made = tokens.make_first_project(given, &config.data_dir).await?;
+    let (tokens, made) = match config.storage_api.clone() {
+        // Its projects come with their tokens.
+        Some(elsewhere) => (tokens.with_remote(elsewhere)?, None),
+        None => {
+            let made = tokens.make_first_project(given, &config.data_dir).await?;
+            (tokens, made)
+        }
+    };
     let installation = installation_id(&store, &random).await?;
     let plugins = plugins.await??;
     let listener = TcpListener::bind(config.listen).await;
@@ -329,6 +337,30 @@ async fn until_signal() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// The ids of tokens and projects are one backend's: a database does not change from one to the other.
+async fn check_backend(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let name = |is_elsewhere| {
+        if is_elsewhere {
+            "storage-api"
+        } else {
+            "embedded"
+        }
+    };
+    let wanted = name(config.storage_api.is_some());
+    // What has projects and no note of a backend is older than the note.
+    let noted = if store.has_projects().await? {
+        name(false)
+    } else {
+        wanted
+    };
+    let noted = store.keep_setting("token-backend", noted.into()).await?;
+    if noted != wanted.as_bytes() {
+        let noted = String::from_utf8_lossy(&noted);
+        bail!("token-backend is {wanted}, but this database was made with {noted}");
+    }
+    Ok(())
 }
 
 /// Distinguishes this installation's idempotency keys and message ids from those of others.

@@ -9,6 +9,7 @@ mod check;
 use crate::domain::quota::Limits;
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
+use crate::tokens::RemoteSettings;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
@@ -79,7 +80,7 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub outbound_allow: Vec<String>,
-    /// PEM file with an authority to trust in plugins' calls, beside the public ones [default: none]
+    /// PEM file with an authority to trust in plugins' calls and in those of the Storage API, beside the public ones [default: none]
     #[arg(long, env = "ORCHESTRATOR_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// Address ranges of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed; repeatable or
@@ -109,6 +110,19 @@ pub struct Settings {
     /// Largest body of an API request, in KiB, 1 to 65536 [default: 1024]
     #[arg(long, env = "ORCHESTRATOR_BODY_LIMIT_KIB", value_name = "N")]
     pub body_limit_kib: Option<u64>,
+    /// Who keeps tokens and projects: embedded, or storage-api for a service elsewhere [default: embedded]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_TOKEN_BACKEND",
+        value_name = "embedded|storage-api"
+    )]
+    pub token_backend: Option<String>,
+    /// Where that service is; https only [default: https://connection.keboola.com]
+    #[arg(long, env = "ORCHESTRATOR_STORAGE_API_URL", value_name = "URL")]
+    pub storage_api_url: Option<String>,
+    /// How long a token is taken for valid once that service said so, in seconds, 0 to 3600 [default: 60]
+    #[arg(long, env = "ORCHESTRATOR_TOKEN_CACHE_SECONDS", value_name = "N")]
+    pub token_cache_seconds: Option<u64>,
     /// Most orchestrations of a project [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_ORCHESTRATIONS", value_name = "N")]
     pub quota_orchestrations: Option<u64>,
@@ -166,6 +180,8 @@ pub struct Config {
     pub operator_token: Option<String>,
     /// Of projects that have none of their own.
     pub quotas: Limits,
+    /// `None`: tokens are kept here.
+    pub storage_api: Option<RemoteSettings>,
 }
 
 impl fmt::Debug for Settings {
@@ -241,6 +257,9 @@ impl Settings {
             step_wall_seconds: self.step_wall_seconds.or(other.step_wall_seconds),
             step_memory_mib: self.step_memory_mib.or(other.step_memory_mib),
             body_limit_kib: self.body_limit_kib.or(other.body_limit_kib),
+            token_backend: self.token_backend.or(other.token_backend),
+            storage_api_url: self.storage_api_url.or(other.storage_api_url),
+            token_cache_seconds: self.token_cache_seconds.or(other.token_cache_seconds),
             quota_orchestrations: self.quota_orchestrations.or(other.quota_orchestrations),
             quota_jobs_per_day: self.quota_jobs_per_day.or(other.quota_jobs_per_day),
             quota_concurrent_jobs: self.quota_concurrent_jobs.or(other.quota_concurrent_jobs),

@@ -12,6 +12,7 @@ mod quotas;
 mod reach;
 mod roles;
 mod runs;
+mod storage_api;
 mod tasks;
 mod tenancy;
 mod tokens;

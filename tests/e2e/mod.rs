@@ -8,6 +8,7 @@ mod operator;
 mod roles;
 mod schedule;
 mod settings;
+mod storage_api;
 
 use crate::support::process::Process;
 use demo_components::DemoServer;

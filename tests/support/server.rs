@@ -13,7 +13,7 @@ use orchestrator::domain::role::Roles;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
-use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
 use orchestrator::wake::Wake;
 use sqlx::Connection;
 use std::collections::HashMap;
@@ -50,6 +50,23 @@ impl Server {
     }
 
     pub async fn start_with(database: Database, settings: ApiSettings) -> Option<Self> {
+        Self::start_on(database, settings, None).await
+    }
+
+    /// A server without projects, whose tokens are kept by that service.
+    pub async fn start_elsewhere(
+        database: Database,
+        settings: ApiSettings,
+        elsewhere: RemoteSettings,
+    ) -> Option<Self> {
+        Self::start_on(database, settings, Some(elsewhere)).await
+    }
+
+    async fn start_on(
+        database: Database,
+        settings: ApiSettings,
+        elsewhere: Option<RemoteSettings>,
+    ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
         let store = Store::open(&url).await.expect("store");
@@ -59,10 +76,14 @@ impl Server {
         let tokens = Tokens::open(store.clone(), keys, clock.clone(), random)
             .await
             .expect("tokens");
-        tokens
-            .make_first_project(Some(MASTER), dir.path())
-            .await
-            .expect("first project");
+        let tokens = match elsewhere {
+            Some(elsewhere) => tokens.with_remote(elsewhere).expect("client"),
+            None => {
+                let made = tokens.make_first_project(Some(MASTER), dir.path());
+                made.await.expect("first project");
+                tokens
+            }
+        };
         let runner = Wake::default();
         let scheduler = Wake::default();
         let state = ApiState {

@@ -11,7 +11,7 @@ use crate::domain::job::Status;
 use crate::domain::quota::{OverQuota, next_day};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, TokenUse};
-use crate::tokens::TokenError;
+use crate::tokens::{RemoteError, TokenError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -73,6 +73,10 @@ pub enum ApiError {
     ProjectDisabled,
     #[error("{0}")]
     OverQuota(OverQuota),
+    #[error(transparent)]
+    Elsewhere(TokenError),
+    #[error(transparent)]
+    RefusedElsewhere(TokenError),
     #[error("the store failed")]
     Store(#[source] StoreError),
     #[error("the tokens failed")]
@@ -134,6 +138,11 @@ impl ApiError {
             Self::MasterToken => (StatusCode::CONFLICT, "MASTER_TOKEN"),
             Self::OperatorUnauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::ProjectDisabled => (StatusCode::UNAUTHORIZED, "PROJECT_DISABLED"),
+            Self::Elsewhere(_) => (StatusCode::FORBIDDEN, "TOKENS_ELSEWHERE"),
+            Self::RefusedElsewhere(_) => (StatusCode::FORBIDDEN, "STORAGE_API_REFUSED"),
+            Self::Token(TokenError::Remote(RemoteError::Unavailable(_))) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "STORAGE_API_UNAVAILABLE")
+            }
             Self::OverQuota(over) if over.quota.is_rate() => {
                 (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
             }
@@ -151,6 +160,10 @@ impl ApiError {
     /// What the caller is told.
     fn message(&self) -> String {
         match self.kind().0 {
+            _ if matches!(self, Self::Token(TokenError::Remote(RemoteError::Unavailable(_)))) => {
+                "The Storage API, which keeps the tokens, does not answer at the moment, please try again"
+                    .to_owned()
+            }
             StatusCode::SERVICE_UNAVAILABLE => {
                 "The service is not available at the moment, please try again".to_owned()
             }
@@ -216,6 +229,8 @@ impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Store(error) => Self::from(error),
+            TokenError::Elsewhere { .. } => Self::Elsewhere(error),
+            TokenError::Remote(RemoteError::Refused(_)) => Self::RefusedElsewhere(error),
             other => Self::Token(other),
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::quota::{Limits, Quota};
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, StepLimits};
 use crate::store::Store;
-use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
+use crate::tokens::{RemoteSettings, SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use rustls::RootCertStore;
@@ -76,6 +76,25 @@ impl Settings {
         ];
         let quotas = quotas.map(|(quota, limit)| Some((quota, limit?)));
         let quotas = Limits::new(quotas.into_iter().flatten());
+        let outbound_ca_pem = self.outbound_ca.as_deref().map(authority).transpose()?;
+        let cache = within("token-cache-seconds", self.token_cache_seconds, 0..=3_600)?;
+        let storage_api_url = self
+            .storage_api_url
+            .as_deref()
+            .unwrap_or("https://connection.keboola.com");
+        let storage_api = RemoteSettings {
+            url: base_address("storage-api-url", storage_api_url, &["https"])?,
+            extra_ca_pem: outbound_ca_pem.clone(),
+            cache_for: Duration::from_secs(cache.unwrap_or(60)),
+        };
+        let storage_api = match self.token_backend.as_deref() {
+            None | Some("embedded") => None,
+            Some("storage-api") => Some(storage_api),
+            Some(other) => {
+                let why = format!("must be embedded or storage-api, not {other:?}");
+                return Err(wrong("token-backend", why));
+            }
+        };
         Ok(Config {
             listen,
             roles: roles(self.roles.as_deref(), &database_url)?,
@@ -88,7 +107,7 @@ impl Settings {
             components_url: base_address("components-url", components_url, &["https"])?,
             mail: mail(self.smtp_url, self.mail_from)?,
             outbound_allow: list("outbound-allow", &self.outbound_allow)?,
-            outbound_ca_pem: self.outbound_ca.as_deref().map(authority).transpose()?,
+            outbound_ca_pem,
             trusted_proxies: networks("trusted-proxies", &self.trusted_proxies)?,
             workers: size(within("workers", self.workers, 1..=1_024)?.unwrap_or(64)),
             project_workers: size(
@@ -109,6 +128,7 @@ impl Settings {
                 self.operator_token,
             )?,
             quotas,
+            storage_api,
             data_dir,
         })
     }

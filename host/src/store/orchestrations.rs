@@ -4,8 +4,8 @@
 //! tick that was expected has its outcome.
 
 use super::locks::lock_orchestration;
-use super::quotas::{count_orchestrations, lock_account};
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
+use super::quotas::{count_orchestrations, lock_account};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
@@ -134,7 +134,7 @@ impl Store {
                 .await?;
                 let id = OrchestrationId(Columns::of(&row, "orchestrations").int("id")?);
                 count_orchestrations(tx, new.project_id, 1).await?;
-                if matches!(new.token, TokenChoice::Make(_)) {
+                if !matches!(new.token, TokenChoice::Existing(_)) {
                     tie_token(tx, token.id, id).await?;
                 }
                 insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;

@@ -138,11 +138,7 @@ impl Tokens {
     }
 }
 
-fn token_of(
-    found: &RemoteToken,
-    project: ProjectId,
-    now: Timestamp,
-) -> Token {
+fn token_of(found: &RemoteToken, project: ProjectId, now: Timestamp) -> Token {
     Token {
         id: found.id,
         project_id: project,

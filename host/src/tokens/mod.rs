@@ -4,12 +4,15 @@
 //! components. Neither can be read without the master key. The state of tasks between their steps is sealed here too.
 //! Nothing in this room logs or prints a secret; the one that the first start makes is handed to the caller once.
 
+mod elsewhere;
 mod keys;
 mod operator;
+mod remote;
 mod seal;
 
 pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
 pub use operator::OperatorToken;
+pub use remote::{RemoteError, RemoteSettings};
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};
@@ -18,10 +21,12 @@ use crate::domain::orchestration::TokenReference;
 use crate::domain::token::Rights;
 use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
 use hmac::{Hmac, KeyInit, Mac};
+use remote::Remote;
 use seal::Label;
 use sha2::Sha256;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Lengths that a secret may have; it is visible ASCII.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
@@ -41,6 +46,11 @@ pub enum TokenError {
     Random(#[from] RandomUnavailable),
     #[error(transparent)]
     File(#[from] KeyError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// Asked of the embedded backend where there is none.
+    #[error("Tokens and projects are kept by the Storage API at {url}: ask there")]
+    Elsewhere { url: String },
     #[error(
         "the master key is not the one that this database was made with: set ORCHESTRATOR_MASTER_KEY, or put the \
          database's own {KEY_FILE} back into the data directory"
@@ -53,13 +63,15 @@ pub enum TokenError {
     MalformedMasterToken { path: PathBuf },
 }
 
-/// The embedded token backend; cloning it is cheap.
+/// The token backend: the embedded one, or a Storage API elsewhere. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Tokens {
     store: Store,
     keys: Keys,
     clock: Clock,
     random: Random,
+    /// `None`: tokens are kept here.
+    remote: Option<Arc<Remote>>,
 }
 
 impl fmt::Debug for Tokens {
@@ -91,6 +103,7 @@ impl Tokens {
                 keys,
                 clock,
                 random,
+                remote: None,
             }),
             _ => Err(TokenError::WrongKey),
         }
@@ -103,6 +116,9 @@ impl Tokens {
     pub async fn authenticate(&self, presented: &str) -> Result<Option<Token>, TokenError> {
         if !is_secret(presented) {
             return Ok(None);
+        }
+        if let Some(remote) = &self.remote {
+            return self.authenticate_elsewhere(remote, presented).await;
         }
         let token = self.store.find_token(&self.lookup(presented)).await?;
         let now = self.clock.now();

@@ -238,7 +238,9 @@ fn accepted((status, answer): (StatusCode, Value)) -> Result<Value, RemoteError>
     if status.is_success() {
         return Ok(answer);
     }
-    let told = ["message", "error"].iter().find_map(|key| answer.get(key)?.as_str());
+    let told = ["message", "error"]
+        .iter()
+        .find_map(|key| answer.get(key)?.as_str());
     let told: String = told.unwrap_or_default().chars().take(200).collect();
     Err(RemoteError::Refused(format!("{status} {told}")))
 }
@@ -343,7 +345,10 @@ mod tests {
         let token = read_token(&answer).unwrap();
         assert_eq!((token.id, token.owner.as_str()), (TokenId(1234), "42"));
         assert!(token.is_usable && token.rights.can_manage_tokens && !token.rights.is_master);
-        assert_eq!(token.rights.expires_at, Some(Timestamp(1_767_614_400_000_000)));
+        assert_eq!(
+            token.rights.expires_at,
+            Some(Timestamp(1_767_614_400_000_000))
+        );
         assert_eq!(token.rights.component_access, ["a"]);
         assert_eq!(token.rights.bucket_permissions.len(), 1);
         assert!(read_token(&json!({"id": "1"})).is_err(), "whose is it?");

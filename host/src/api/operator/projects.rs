@@ -36,6 +36,7 @@ pub(in crate::api) async fn create_project(
     _operator: Operator,
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let (name, limits) = check(|faults| read_new_project(&body, faults))?;
     let (master, secret) = state.tokens.new_master_token()?;
     let now = state.clock.now();

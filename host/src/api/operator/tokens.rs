@@ -21,6 +21,7 @@ pub(in crate::api) async fn list_tokens(
     base: Base,
     id: IdText,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let owner = owner(&state, id.read(ProjectId::from_text)?).await?;
     let tokens = state.store.list_tokens(owner.id).await?;
     Ok(print_tokens(&tokens, &owner, state.clock.now(), &base))
@@ -34,6 +35,7 @@ pub(in crate::api) async fn create_token(
     id: IdText,
     JsonOrForm(body): JsonOrForm,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let owner = owner(&state, id.read(ProjectId::from_text)?).await?;
     let wish = check(|faults| read_token_change(&body, faults))?;
     let now = state.clock.now();
@@ -57,6 +59,7 @@ pub(in crate::api) async fn revoke_token(
     _operator: Operator,
     ids: TwoIds,
 ) -> Result<StatusCode, ApiError> {
+    state.tokens.check_are_here()?;
     let (project, id) = ids.read(ProjectId::from_text, TokenId::from_text)?;
     let project = owner(&state, project).await?.id;
     match state.store.delete_token(project, id).await? {
@@ -87,6 +90,7 @@ pub(in crate::api) async fn rotate_token(
     ids: TwoIds,
     _body: JsonOrForm,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let (project, id) = ids.read(ProjectId::from_text, TokenId::from_text)?;
     let owner = owner(&state, project).await?;
     let (kept, secret) = state.tokens.new_secret()?;
