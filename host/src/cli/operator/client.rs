@@ -91,9 +91,10 @@ fn refusal(status: reqwest::StatusCode, path: &str, answer: &Value) -> anyhow::E
     if status == reqwest::StatusCode::NOT_FOUND {
         text.push_str(": no such project or token, or the server has no operator-token");
     }
-    for fault in answer
-        .get("errors")
-        .and_then(Value::as_array)
+    let faults = answer.get("errors").and_then(Value::as_array);
+    // The message of one fault names it.
+    for fault in faults
+        .filter(|faults| faults.len() > 1)
         .into_iter()
         .flatten()
     {
