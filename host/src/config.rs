@@ -132,9 +132,6 @@ pub struct Settings {
     /// Most jobs of a project that run a step at the same time, over all servers; others wait [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_CONCURRENT_JOBS", value_name = "N")]
     pub quota_concurrent_jobs: Option<u64>,
-    /// Most plugins that a project uploads [default: unlimited]
-    #[arg(long, env = "ORCHESTRATOR_QUOTA_PLUGINS", value_name = "N")]
-    pub quota_plugins: Option<u64>,
     /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY", value_name = "N")]
     pub quota_cpu_seconds_per_day: Option<u64>,
@@ -263,7 +260,6 @@ impl Settings {
             quota_orchestrations: self.quota_orchestrations.or(other.quota_orchestrations),
             quota_jobs_per_day: self.quota_jobs_per_day.or(other.quota_jobs_per_day),
             quota_concurrent_jobs: self.quota_concurrent_jobs.or(other.quota_concurrent_jobs),
-            quota_plugins: self.quota_plugins.or(other.quota_plugins),
             quota_cpu_seconds_per_day: self
                 .quota_cpu_seconds_per_day
                 .or(other.quota_cpu_seconds_per_day),

@@ -211,10 +211,15 @@ async fn a_token_is_looked_for_in_its_own_project_only() {
 #[tokio::test]
 async fn wishes_that_make_no_sense_are_all_named() {
     let Some(server) = start().await else { return };
-    let body = json!({"quotas": {"jobs": 1, "plugins": -1, "jobsPerDay": "many"}});
+    let body = json!({"quotas": {"jobs": 1, "orchestrations": -1, "jobsPerDay": "many"}});
     let answer = operate(&server, Method::POST, "/operator/projects", body).await;
     assert_eq!(
         answer.faults(),
-        ["name", "quotas.jobs", "quotas.plugins", "quotas.jobsPerDay"]
+        [
+            "name",
+            "quotas.jobs",
+            "quotas.orchestrations",
+            "quotas.jobsPerDay"
+        ]
     );
 }

@@ -116,12 +116,7 @@ async fn a_project_sees_its_own_quotas_only() {
     let quotas = client.get("/quotas").await.expect(200);
 
     let none = json!({"limit": null, "used": 0});
-    for quota in [
-        "orchestrations",
-        "concurrentJobs",
-        "plugins",
-        "storageBytes",
-    ] {
+    for quota in ["orchestrations", "concurrentJobs", "storageBytes"] {
         assert_eq!(quotas[quota], none, "{quota}");
     }
     assert_eq!(quotas["jobsPerDay"]["used"], Value::Null, "not counted");

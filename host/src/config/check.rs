@@ -66,7 +66,6 @@ impl Settings {
             (Quota::Orchestrations, self.quota_orchestrations),
             (Quota::JobsPerDay, self.quota_jobs_per_day),
             (Quota::ConcurrentJobs, self.quota_concurrent_jobs),
-            (Quota::Plugins, self.quota_plugins),
             (Quota::CpuSecondsPerDay, self.quota_cpu_seconds_per_day),
             (
                 Quota::StorageBytes,

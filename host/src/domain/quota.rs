@@ -20,8 +20,6 @@ pub enum Quota {
     JobsPerDay,
     /// Jobs that run a step at the same time, over all hosts; others wait in their order.
     ConcurrentJobs,
-    /// Components that the project has uploaded.
-    Plugins,
     /// Computing time of the project's steps in a day.
     CpuSecondsPerDay,
     /// Bytes of configurations and of components' answers that are kept.
@@ -29,11 +27,10 @@ pub enum Quota {
 }
 
 impl Quota {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Orchestrations,
         Self::JobsPerDay,
         Self::ConcurrentJobs,
-        Self::Plugins,
         Self::CpuSecondsPerDay,
         Self::StorageBytes,
     ];
@@ -45,7 +42,6 @@ impl Quota {
             Self::Orchestrations => "orchestrations",
             Self::JobsPerDay => "jobsPerDay",
             Self::ConcurrentJobs => "concurrentJobs",
-            Self::Plugins => "plugins",
             Self::CpuSecondsPerDay => "cpuSecondsPerDay",
             Self::StorageBytes => "storageBytes",
         }
@@ -142,7 +138,6 @@ pub struct Use {
     pub jobs_today: u64,
     /// Jobs with a step in hand.
     pub running_jobs: u64,
-    pub plugins: u64,
     pub cpu_today: Duration,
     pub storage_bytes: u64,
 }
@@ -155,7 +150,6 @@ impl Use {
             Quota::Orchestrations => self.orchestrations,
             Quota::JobsPerDay => self.jobs_today,
             Quota::ConcurrentJobs => self.running_jobs,
-            Quota::Plugins => self.plugins,
             Quota::CpuSecondsPerDay => self.cpu_today.as_secs(),
             Quota::StorageBytes => self.storage_bytes,
         }

@@ -314,7 +314,6 @@ pub(super) fn read(store: &Store, row: &AnyRow, now: Timestamp) -> Result<Accoun
             orchestrations: columns.count("orchestration_count")?,
             jobs_today: today("jobs_today")?,
             running_jobs: 0,
-            plugins: 0,
             cpu_today: Duration::from_micros(today("cpu_micros_today")?),
             storage_bytes: columns.count("storage_bytes")?,
         },

@@ -93,7 +93,7 @@ async fn each_error_has_its_status_and_code() {
             401,
             "PROJECT_DISABLED",
         ),
-        (over(Quota::Plugins), 403, "QUOTA_EXCEEDED"),
+        (over(Quota::Orchestrations), 403, "QUOTA_EXCEEDED"),
         (over(Quota::JobsPerDay), 429, "QUOTA_EXCEEDED"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (

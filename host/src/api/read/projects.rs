@@ -40,7 +40,7 @@ pub(in crate::api) fn read_project_change(
     }
 }
 
-/// `{"jobsPerDay": 100, "plugins": "unlimited", "storageBytes": null}`; `null` is the server's limit.
+/// `{"jobsPerDay": 100, "orchestrations": "unlimited", "storageBytes": null}`; `null` is the server's limit.
 fn read_limits(
     body: &Map<String, Value>,
     faults: &mut Faults,

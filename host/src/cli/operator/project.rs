@@ -56,7 +56,7 @@ struct OneProject {
 
 #[derive(Clone, Debug, clap::Args)]
 struct QuotaArgs {
-    /// A limit of its own: orchestrations, jobsPerDay, concurrentJobs, plugins, cpuSecondsPerDay or storageBytes, and a
+    /// A limit of its own: orchestrations, jobsPerDay, concurrentJobs, cpuSecondsPerDay or storageBytes, and a
     /// number, `unlimited`, or `default` for the server's; repeatable
     #[arg(long = "quota", value_name = "NAME=LIMIT", value_parser = quota)]
     quotas: Vec<(String, Value)>,
@@ -144,7 +144,8 @@ fn show_projects(projects: &Value, out: &mut dyn Write) -> io::Result<()> {
         } else {
             "active"
         };
-        let used = cell(&project["quotas"]["orchestrations"]["used"]);
+        let used = project.pointer("/quotas/orchestrations/used");
+        let used = cell(used.unwrap_or(&Value::Null));
         writeln!(
             out,
             "{:>6}  {state:<8}  {used:>6} orchestrations  {}",
@@ -177,16 +178,16 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_or_a_word() {
-        assert_eq!(quota("plugins=3"), Ok(("plugins".into(), json!(3))));
+        assert_eq!(quota("jobsPerDay=3"), Ok(("jobsPerDay".into(), json!(3))));
         assert_eq!(
-            quota("plugins=unlimited"),
-            Ok(("plugins".into(), json!("unlimited")))
+            quota("jobsPerDay=unlimited"),
+            Ok(("jobsPerDay".into(), json!("unlimited")))
         );
         assert_eq!(
-            quota("plugins=default"),
-            Ok(("plugins".into(), Value::Null))
+            quota("jobsPerDay=default"),
+            Ok(("jobsPerDay".into(), Value::Null))
         );
-        assert!(quota("plugins=many").is_err());
-        assert!(quota("plugins").is_err());
+        assert!(quota("jobsPerDay=many").is_err());
+        assert!(quota("jobsPerDay").is_err());
     }
 }
