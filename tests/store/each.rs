@@ -1,11 +1,13 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod deaths;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod leases;
 mod notifications;
 mod orchestrations;
+mod rush;
 mod schedule;
 mod tenants;
 mod tokens;

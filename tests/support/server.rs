@@ -69,6 +69,11 @@ impl Server {
     ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
+        Some(Self::start_on(url, dir, settings).await)
+    }
+
+    /// On a database that may hold something already; `dir` is the data directory.
+    pub async fn start_on(url: String, dir: TempDir, settings: ApiSettings) -> Self {
         let store = Store::open(&url).await.expect("store");
         let clock = Clock::manual(START);
         let random = Random::seeded(1);
@@ -98,7 +103,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
         let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
-        Some(Self {
+        Self {
             address,
             store,
             tokens,
@@ -108,7 +113,7 @@ impl Server {
             listening,
             url,
             _dir: dir,
-        })
+        }
     }
 
     /// Bearer of project 1's master token.
@@ -141,7 +146,7 @@ impl Server {
         self.add_token(ProjectId(1), description, false).await
     }
 
-    async fn add_token(
+    pub async fn add_token(
         &self,
         project: ProjectId,
         description: &str,
@@ -181,10 +186,14 @@ impl Server {
         self.number("jobs", id).await;
     }
 
+    /// Of somebody else to the same database.
+    pub async fn connection(&self) -> sqlx::AnyConnection {
+        let connecting = sqlx::AnyConnection::connect(&self.url);
+        connecting.await.expect("database")
+    }
+
     async fn number(&self, table: &str, next: i64) {
-        let mut connection = sqlx::AnyConnection::connect(&self.url)
-            .await
-            .expect("database");
+        let mut connection = self.connection().await;
         let statements = if Store::is_embedded(&self.url) {
             vec![
                 format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),

@@ -13,6 +13,8 @@ mod bounds;
 mod claims;
 mod deliveries;
 mod dialect;
+mod fail_points;
+mod firings;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -35,6 +37,7 @@ mod write;
 
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use fail_points::{Border, FailPoints};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
@@ -44,7 +47,7 @@ pub use purge::{Chore, Purged};
 pub use quotas::{ProjectUse, StepUse};
 pub use runs::{Accepted, StepEnd};
 pub use tenants::{ProjectChange, Tenant};
-pub use ticks::{DueOrchestration, Tick};
+pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
@@ -142,6 +145,14 @@ impl Store {
     /// An address other than `sqlite://<path>` or `postgres://…`, a file that cannot be opened, a server that does not
     /// answer, or a schema newer than this version.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, FailPoints::NONE).await
+    }
+
+    /// The same, with places at which the host dies.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, fail_points: FailPoints) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(url)?;
         let options = dialect.options(url)?;
@@ -157,7 +168,7 @@ impl Store {
         Ok(Self {
             dialect,
             read,
-            writer: write::Writer::start(dialect, write),
+            writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
             limits: Arc::default(),
         })
