@@ -135,6 +135,14 @@ async fn resume(
 
 /// One orchestration after another, and at the end what belongs to the project itself.
 async fn purge(tx: &mut Tx, project: ProjectId, now: Timestamp) -> Result<Purged> {
+    // Projects before orchestrations, as everybody; and one host at a time.
+    let mine = sqlx::query("UPDATE projects SET chore = chore WHERE id = $1 AND chore = 'purge'")
+        .bind(project.0)
+        .execute(&mut *tx)
+        .await?;
+    if mine.rows_affected() == 0 {
+        return Ok(Purged::All);
+    }
     let next = sqlx::query(
         "SELECT o.id AS id FROM orchestrations o JOIN projects p ON p.id = o.project_id \
          WHERE o.project_id = $1 AND o.id > p.purged_to ORDER BY o.id LIMIT 1",
