@@ -50,7 +50,9 @@ impl Server {
     }
 
     pub async fn start_with(database: Database, settings: ApiSettings) -> Option<Self> {
-        Self::start_on(database, settings, None).await
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let url = database.fresh_url(dir.path())?;
+        Some(Self::start_on(url, dir, settings).await)
     }
 
     /// A server without projects, whose tokens are kept by that service.
@@ -59,21 +61,22 @@ impl Server {
         settings: ApiSettings,
         elsewhere: RemoteSettings,
     ) -> Option<Self> {
-        Self::start_on(database, settings, Some(elsewhere)).await
-    }
-
-    async fn start_on(
-        database: Database,
-        settings: ApiSettings,
-        elsewhere: Option<RemoteSettings>,
-    ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
-        Some(Self::start_on(url, dir, settings).await)
+        Some(Self::launch(url, dir, settings, Some(elsewhere)).await)
     }
 
     /// On a database that may hold something already; `dir` is the data directory.
     pub async fn start_on(url: String, dir: TempDir, settings: ApiSettings) -> Self {
+        Self::launch(url, dir, settings, None).await
+    }
+
+    async fn launch(
+        url: String,
+        dir: TempDir,
+        settings: ApiSettings,
+        elsewhere: Option<RemoteSettings>,
+    ) -> Self {
         let store = Store::open(&url).await.expect("store");
         let clock = Clock::manual(START);
         let random = Random::seeded(1);
