@@ -7,6 +7,7 @@ use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
+use crate::janitor::Janitor;
 use crate::domain::time::Timestamp;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
@@ -14,10 +15,10 @@ use crate::notifier::deliver::Deliverer;
 use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins};
 use crate::registry::Registry;
 use crate::relay::Relay;
-use crate::runner::{Runner, RunnerSettings};
+use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{DATABASE_FILE, Store, WakeChannel};
-use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, Tokens};
+use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
@@ -47,15 +48,25 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let plugins = open_plugins(&config, &keys, &clock);
     make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
-    let store = store.context("cannot open the database")?;
+    let store = store
+        .context("cannot open the database")?
+        .with_limits(config.quotas.clone());
     let store = if config.is_fenced {
         store
     } else {
         store.without_fencing()
     };
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
+    check_backend(&store, &config).await?;
     let given = config.master_token.as_deref();
-    let made = tokens.make_first_project(given, &config.data_dir).await?;
+    let (tokens, made) = match config.storage_api.clone() {
+        // Its projects come with their tokens.
+        Some(elsewhere) => (tokens.with_remote(elsewhere)?, None),
+        None => {
+            let made = tokens.make_first_project(given, &config.data_dir).await?;
+            (tokens, made)
+        }
+    };
     let installation = installation_id(&store, &random).await?;
     let registry = Registry::new(store.clone(), plugins.await??);
     let shared = share_plugins(&registry, &config, clock.now());
@@ -188,6 +199,13 @@ impl Server {
             );
             loops.spawn(self.deliverer(wakes).run());
         }
+        loops.spawn(
+            Janitor {
+                store: self.store.clone(),
+                pause: self.pause(&Wake::default()),
+            }
+            .run(),
+        );
         loops
     }
 
@@ -205,6 +223,7 @@ impl Server {
             } else {
                 wakes.deliverer.clone()
             },
+            used: StepUses::default(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
                 project_workers: self.config.project_workers,
@@ -249,6 +268,11 @@ impl Server {
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
                 plugin_limit: self.config.plugin_limit_bytes,
+                operator_token: self
+                    .config
+                    .operator_token
+                    .as_deref()
+                    .map(OperatorToken::new),
             }),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
@@ -341,6 +365,30 @@ async fn until_signal() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// The ids of tokens and projects are one backend's: a database does not change from one to the other.
+async fn check_backend(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let name = |is_elsewhere| {
+        if is_elsewhere {
+            "storage-api"
+        } else {
+            "embedded"
+        }
+    };
+    let wanted = name(config.storage_api.is_some());
+    // What has projects and no note of a backend is older than the note.
+    let noted = if store.has_projects().await? {
+        name(false)
+    } else {
+        wanted
+    };
+    let noted = store.keep_setting("token-backend", noted.into()).await?;
+    if noted != wanted.as_bytes() {
+        let noted = String::from_utf8_lossy(&noted);
+        bail!("token-backend is {wanted}, but this database was made with {noted}");
+    }
+    Ok(())
 }
 
 /// Distinguishes this installation's idempotency keys and message ids from those of others.

@@ -2,12 +2,14 @@
 //!
 //! Every setting has one name, in three spellings: `--data-dir`, `ORCHESTRATOR_DATA_DIR`, and `data-dir` in a TOML file.
 //! A flag counts before the environment, that before the file, and the file before the default. Values are checked
-//! here, at start, and a wrong one is refused by name. The two secrets are no flags: those show in the process list.
+//! here, at start, and a wrong one is refused by name. Secrets are no flags: those show in the process list.
 
 mod check;
 
+use crate::domain::quota::Limits;
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
+use crate::tokens::RemoteSettings;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
@@ -78,7 +80,7 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub outbound_allow: Vec<String>,
-    /// PEM file with an authority to trust in plugins' calls, beside the public ones [default: none]
+    /// PEM file with an authority to trust in plugins' calls and in those of the Storage API, beside the public ones [default: none]
     #[arg(long, env = "ORCHESTRATOR_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// Address ranges of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed; repeatable or
@@ -114,6 +116,34 @@ pub struct Settings {
     /// Folder with plugins (*.wasm) that are shared with all projects [default: none]
     #[arg(long, env = "ORCHESTRATOR_SHARED_PLUGINS", value_name = "DIR")]
     pub shared_plugins: Option<PathBuf>,
+    /// Who keeps tokens and projects: embedded, or storage-api for a service elsewhere [default: embedded]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_TOKEN_BACKEND",
+        value_name = "embedded|storage-api"
+    )]
+    pub token_backend: Option<String>,
+    /// Where that service is; https only [default: https://connection.keboola.com]
+    #[arg(long, env = "ORCHESTRATOR_STORAGE_API_URL", value_name = "URL")]
+    pub storage_api_url: Option<String>,
+    /// How long a token is taken for valid once that service said so, in seconds, 0 to 3600 [default: 60]
+    #[arg(long, env = "ORCHESTRATOR_TOKEN_CACHE_SECONDS", value_name = "N")]
+    pub token_cache_seconds: Option<u64>,
+    /// Most orchestrations of a project [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_ORCHESTRATIONS", value_name = "N")]
+    pub quota_orchestrations: Option<u64>,
+    /// Most jobs of a project in a UTC day [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_JOBS_PER_DAY", value_name = "N")]
+    pub quota_jobs_per_day: Option<u64>,
+    /// Most jobs of a project that run a step at the same time, over all servers; others wait [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_CONCURRENT_JOBS", value_name = "N")]
+    pub quota_concurrent_jobs: Option<u64>,
+    /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY", value_name = "N")]
+    pub quota_cpu_seconds_per_day: Option<u64>,
+    /// What is kept of a project's configurations and answers, in MiB [default: unlimited]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_STORAGE_MIB", value_name = "N")]
+    pub quota_storage_mib: Option<u64>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -123,6 +153,9 @@ pub struct Settings {
     /// Master token of project 1, made at the first start; environment or file only.
     #[arg(skip)]
     pub master_token: Option<String>,
+    /// Opens the calls for operators; environment or file only.
+    #[arg(skip)]
+    pub operator_token: Option<String>,
 }
 
 /// Checked settings.
@@ -152,6 +185,11 @@ pub struct Config {
     /// True, but in the build that is broken on purpose; no setting.
     #[doc(hidden)]
     pub is_fenced: bool,
+    pub operator_token: Option<String>,
+    /// Of projects that have none of their own.
+    pub quotas: Limits,
+    /// `None`: tokens are kept here.
+    pub storage_api: Option<RemoteSettings>,
 }
 
 impl fmt::Debug for Settings {
@@ -193,6 +231,7 @@ impl Settings {
     pub fn load(mut self) -> Result<Config, ConfigError> {
         self.master_key = environment("ORCHESTRATOR_MASTER_KEY");
         self.master_token = environment("ORCHESTRATOR_MASTER_TOKEN");
+        self.operator_token = operator_token();
         if let Some(path) = self.config.clone() {
             let text = fs::read_to_string(&path).map_err(|error| {
                 wrong("config", format!("cannot read {}: {error}", path.display()))
@@ -228,9 +267,20 @@ impl Settings {
             body_limit_kib: self.body_limit_kib.or(other.body_limit_kib),
             plugin_limit_mib: self.plugin_limit_mib.or(other.plugin_limit_mib),
             shared_plugins: self.shared_plugins.or(other.shared_plugins),
+            token_backend: self.token_backend.or(other.token_backend),
+            storage_api_url: self.storage_api_url.or(other.storage_api_url),
+            token_cache_seconds: self.token_cache_seconds.or(other.token_cache_seconds),
+            quota_orchestrations: self.quota_orchestrations.or(other.quota_orchestrations),
+            quota_jobs_per_day: self.quota_jobs_per_day.or(other.quota_jobs_per_day),
+            quota_concurrent_jobs: self.quota_concurrent_jobs.or(other.quota_concurrent_jobs),
+            quota_cpu_seconds_per_day: self
+                .quota_cpu_seconds_per_day
+                .or(other.quota_cpu_seconds_per_day),
+            quota_storage_mib: self.quota_storage_mib.or(other.quota_storage_mib),
             log: self.log.or(other.log),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),
+            operator_token: self.operator_token.or(other.operator_token),
         }
     }
 }
@@ -251,6 +301,12 @@ fn parse_file(text: &str) -> Result<Settings, String> {
 /// The token with which `orchestrator plugin push` calls a server; no flag, since those show in the list of processes.
 pub(crate) fn push_token() -> Option<String> {
     environment("ORCHESTRATOR_TOKEN")
+}
+
+/// The operator's token as commands have it: from the environment, never from an argument.
+#[must_use]
+pub fn operator_token() -> Option<String> {
+    environment("ORCHESTRATOR_OPERATOR_TOKEN")
 }
 
 #[expect(

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod janitor;
 pub mod lease;
 pub mod notifier;
 pub mod plugins;

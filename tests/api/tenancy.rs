@@ -38,6 +38,13 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::PUT, "/v2/storage/tokens/{}", "{}"),
     (Method::DELETE, "/v2/storage/tokens/{}", ""),
     (Method::POST, "/v2/storage/tokens/{}/refresh", ""),
+    (Method::GET, "/operator/projects/{}", ""),
+    (Method::PUT, "/operator/projects/{}", "{}"),
+    (Method::DELETE, "/operator/projects/{}", ""),
+    (Method::GET, "/operator/projects/{}/tokens", ""),
+    (Method::POST, "/operator/projects/{}/tokens", ""),
+    (Method::DELETE, "/operator/projects/{}/tokens/{}", ""),
+    (Method::POST, "/operator/projects/{}/tokens/{}/refresh", ""),
 ];
 
 fn without_id(mut answer: Value) -> Value {
@@ -84,7 +91,7 @@ fn every_address_with_an_id_is_among_the_calls() {
     let addresses: Vec<String> = table
         .split('"')
         .filter(|text| text.starts_with('/') && text.contains("{id}"))
-        .map(|address| address.replace("{id}", "{}"))
+        .map(|address| address.replace("{id}", "{}").replace("{token}", "{}"))
         .collect();
 
     assert!(addresses.len() > 8, "{addresses:?}");

@@ -13,7 +13,7 @@ use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::task::Task;
 use orchestrator::lease::HostLease;
 use orchestrator::registry::Registry;
-use orchestrator::runner::{Runner, RunnerSettings};
+use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::TokenChoice;
 use orchestrator::tokens::{Keys, Tokens};
 use orchestrator::wake::{Pause, Stop, Wake};
@@ -51,6 +51,7 @@ impl Running {
                 stop: Stop::default(),
             },
             notifier: Wake::default(),
+            used: StepUses::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

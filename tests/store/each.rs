@@ -9,6 +9,7 @@ mod notifications;
 mod orchestrations;
 mod rush;
 mod schedule;
+mod tenants;
 mod tokens;
 
 use crate::support::database::Database;

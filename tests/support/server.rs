@@ -16,7 +16,7 @@ use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
-use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
 use orchestrator::wake::Wake;
 use sqlx::Connection;
 use std::collections::HashMap;
@@ -58,8 +58,28 @@ impl Server {
         Some(Self::start_on(url, dir, settings).await)
     }
 
+    /// A server without projects, whose tokens are kept by that service.
+    pub async fn start_elsewhere(
+        database: Database,
+        settings: ApiSettings,
+        elsewhere: RemoteSettings,
+    ) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let url = database.fresh_url(dir.path())?;
+        Some(Self::launch(url, dir, settings, Some(elsewhere)).await)
+    }
+
     /// On a database that may hold something already; `dir` is the data directory.
     pub async fn start_on(url: String, dir: TempDir, settings: ApiSettings) -> Self {
+        Self::launch(url, dir, settings, None).await
+    }
+
+    async fn launch(
+        url: String,
+        dir: TempDir,
+        settings: ApiSettings,
+        elsewhere: Option<RemoteSettings>,
+    ) -> Self {
         let store = Store::open(&url).await.expect("store");
         let clock = Clock::manual(START);
         let random = Random::seeded(1);
@@ -67,10 +87,14 @@ impl Server {
         let tokens = Tokens::open(store.clone(), keys, clock.clone(), random)
             .await
             .expect("tokens");
-        tokens
-            .make_first_project(Some(MASTER), dir.path())
-            .await
-            .expect("first project");
+        let tokens = match elsewhere {
+            Some(elsewhere) => tokens.with_remote(elsewhere).expect("client"),
+            None => {
+                let made = tokens.make_first_project(Some(MASTER), dir.path());
+                made.await.expect("first project");
+                tokens
+            }
+        };
         let runner = Wake::default();
         let scheduler = Wake::default();
         let state = ApiState {
@@ -258,6 +282,7 @@ pub fn default_settings() -> ApiSettings {
         trusted_proxies: Vec::new(),
         body_limit: 1 << 20,
         plugin_limit: 4 << 20,
+        operator_token: None,
     }
 }
 

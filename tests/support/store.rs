@@ -69,6 +69,11 @@ impl TestStore {
         Store::open_with(&self.url, fail_points).await.unwrap()
     }
 
+    /// The database's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()

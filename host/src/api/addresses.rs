@@ -127,6 +127,7 @@ mod tests {
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
             body_limit: 0,
             plugin_limit: 0,
+            operator_token: None,
         };
         let map = headers
             .iter()

@@ -24,9 +24,24 @@ pub(super) struct Caller {
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
     user_agent: Option<String>,
+    secret: Secret,
+}
+
+/// What the caller presented; it does not print.
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Caller {
+    /// What was presented, for calls elsewhere on the caller's behalf.
+    pub(super) fn secret(&self) -> &str {
+        &self.secret.0
+    }
+
     /// As the creator of other tokens.
     pub(super) fn as_creator(&self) -> TokenReference {
         TokenReference {
@@ -97,6 +112,7 @@ impl FromRequestParts<ApiState> for Caller {
             project: token.project_id,
             token,
             user_agent: user_agent(&parts.headers),
+            secret: Secret(secret.to_owned()),
         })
     }
 }

@@ -9,10 +9,12 @@ use crate::domain::credential::MOST_CREDENTIALS;
 use crate::domain::faults::Fault;
 use crate::domain::ids::JobId;
 use crate::domain::job::Status;
+use crate::domain::quota::{OverQuota, next_day};
+use crate::domain::time::Timestamp;
 use crate::plugins::{ManifestError, PluginError};
 use crate::registry::RegistryError;
 use crate::store::{PluginUse, StoreError, TokenUse};
-use crate::tokens::TokenError;
+use crate::tokens::{RemoteError, TokenError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -84,10 +86,20 @@ pub enum ApiError {
     DeliveryPending,
     #[error("The project has as many credentials as it may: {MOST_CREDENTIALS}")]
     TooManyCredentials,
+    #[error("The header X-Operator-Token must carry the operator's token")]
+    OperatorUnauthorized,
+    #[error("The project of this token is disabled")]
+    ProjectDisabled,
+    #[error("{0}")]
+    OverQuota(OverQuota),
+    #[error(transparent)]
+    Elsewhere(TokenError),
+    #[error(transparent)]
+    RefusedElsewhere(TokenError),
     #[error("the store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     #[error("the tokens failed")]
-    Token(#[from] TokenError),
+    Token(#[source] TokenError),
     #[error("a handler panicked: {0}")]
     Panicked(String),
 }
@@ -165,6 +177,17 @@ impl ApiError {
             Self::PluginInUse(_) => (StatusCode::CONFLICT, "PLUGIN_IN_USE"),
             Self::DeliveryPending => (StatusCode::CONFLICT, "DELIVERY_PENDING"),
             Self::TooManyCredentials => (StatusCode::CONFLICT, "TOO_MANY_CREDENTIALS"),
+            Self::OperatorUnauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::ProjectDisabled => (StatusCode::UNAUTHORIZED, "PROJECT_DISABLED"),
+            Self::Elsewhere(_) => (StatusCode::FORBIDDEN, "TOKENS_ELSEWHERE"),
+            Self::RefusedElsewhere(_) => (StatusCode::FORBIDDEN, "STORAGE_API_REFUSED"),
+            Self::Token(TokenError::Remote(RemoteError::Unavailable(_))) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "STORAGE_API_UNAVAILABLE")
+            }
+            Self::OverQuota(over) if over.quota.is_rate() => {
+                (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
+            }
+            Self::OverQuota(_) => (StatusCode::FORBIDDEN, "QUOTA_EXCEEDED"),
             Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
@@ -178,6 +201,10 @@ impl ApiError {
     /// What the caller is told.
     fn message(&self) -> String {
         match self.kind().0 {
+            _ if matches!(self, Self::Token(TokenError::Remote(RemoteError::Unavailable(_)))) => {
+                "The Storage API, which keeps the tokens, does not answer at the moment, please try again"
+                    .to_owned()
+            }
             StatusCode::SERVICE_UNAVAILABLE => {
                 "The service is not available at the moment, please try again".to_owned()
             }
@@ -194,6 +221,16 @@ impl ApiError {
             faults
         } else {
             &[]
+        }
+    }
+
+    /// Seconds after which the same request may be granted, where that is known.
+    fn retry_after(&self, now: Timestamp) -> Option<u64> {
+        match self {
+            Self::OverQuota(over) if over.quota.is_rate() => {
+                Some(next_day(now).since(now).as_secs() + 1)
+            }
+            _ => None,
         }
     }
 
@@ -218,10 +255,21 @@ impl ApiError {
     }
 }
 
+/// What is the client's to know of the store's refusals is told.
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OverQuota(over) => Self::OverQuota(over),
+            StoreError::ProjectClosed => Self::ProjectDisabled,
+            other => Self::Store(other),
+        }
+    }
+}
+
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Store(error) => Self::Store(error),
+            RegistryError::Store(error) => Self::from(error),
             RegistryError::Plugin(error) => match place_in_component(&error) {
                 Some(path) => Self::PluginInvalid(vec![Fault {
                     path,
@@ -229,6 +277,17 @@ impl From<RegistryError> for ApiError {
                 }]),
                 None => Self::Plugin(error),
             },
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Store(error) => Self::from(error),
+            TokenError::Elsewhere { .. } => Self::Elsewhere(error),
+            TokenError::Remote(RemoteError::Refused(_)) => Self::RefusedElsewhere(error),
+            other => Self::Token(other),
         }
     }
 }
@@ -291,7 +350,12 @@ pub(super) async fn wrap_in_envelope(
     } else {
         tracing::info!(exception_id, %method, path, code, "request refused: {}", error.chain());
     }
-    fill(response, &error, exception_id)
+    let mut response = fill(response, &error, exception_id);
+    if let Some(seconds) = error.retry_after(state.clock.now()) {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// The answer keeps the headers that it has, such as `Allow`.

@@ -21,9 +21,11 @@ mod forms;
 mod health;
 mod jobs;
 mod notifications;
+mod operator;
 mod orchestrations;
 mod paths;
 mod plugins;
+mod quotas;
 mod read;
 mod router;
 mod runs;
@@ -40,7 +42,7 @@ use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
 use crate::registry::Registry;
 use crate::store::Store;
-use crate::tokens::Tokens;
+use crate::tokens::{OperatorToken, Tokens};
 use crate::wake::Wake;
 use axum::http::HeaderName;
 use ipnet::IpNet;
@@ -81,4 +83,6 @@ pub struct ApiSettings {
     pub body_limit: usize,
     /// Largest component that is taken, in bytes.
     pub plugin_limit: usize,
+    /// Without one there are no calls for operators.
+    pub operator_token: Option<OperatorToken>,
 }

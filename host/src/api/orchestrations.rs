@@ -46,12 +46,10 @@ pub(super) async fn create_orchestration(
 ) -> Result<Response, ApiError> {
     let body = check(|faults| read::read_create(&body, faults))?;
     check_parameters(&state, &caller, &body.tasks, "tasks").await?;
-    let token = match body.token_id {
-        Some(id) => {
-            caller.check_may_assign(id)?;
-            TokenChoice::Existing(id)
-        }
-        None => TokenChoice::Make(make_token(&state, &caller, &body.name)?),
+    let token = choose_token(&state, &caller, body.token_id, &body.name).await?;
+    let made_elsewhere = match &token {
+        TokenChoice::Made(id) => Some(*id),
+        TokenChoice::Make(_) | TokenChoice::Existing(_) => None,
     };
     let new = NewOrchestration {
         project_id: caller.project,
@@ -65,8 +63,13 @@ pub(super) async fn create_orchestration(
     let created = state
         .store
         .create_orchestration(new, state.clock.now())
-        .await?;
-    let created = created.ok_or_else(|| no_such_token(body.token_id))?;
+        .await;
+    if let (Err(_) | Ok(None), Some(token)) = (&created, made_elsewhere) {
+        state.store.delete_token(caller.project, token).await?;
+        let secret = caller.secret();
+        state.tokens.delete_elsewhere(secret, token).await;
+    }
+    let created = created?.ok_or_else(|| no_such_token(body.token_id))?;
     state.scheduler.poke();
     Ok((StatusCode::CREATED, print_orchestration(&created, &base)).into_response())
 }
@@ -84,6 +87,7 @@ pub(super) async fn update_orchestration(
     check_parameters(&state, &caller, tasks, "tasks").await?;
     if let Some(token) = change.token_id {
         caller.check_may_assign(token)?;
+        keep_own(&state, &caller, token).await?;
     }
     let updated = save(&state, &caller, id, change).await?;
     Ok(print_orchestration(&updated, &base))
@@ -121,12 +125,28 @@ pub(super) async fn delete_orchestration(
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
+    let before = if state.tokens.are_elsewhere() {
+        state.store.read_orchestration(caller.project, id).await?
+    } else {
+        None
+    };
     if !state
         .store
         .delete_orchestration(caller.project, id, state.clock.now())
         .await?
     {
         return Err(ApiError::NotFound);
+    }
+    if let Some(token) = before.map(|before| before.token.id)
+        && state
+            .store
+            .read_token(caller.project, token)
+            .await?
+            .is_none()
+    {
+        // Its row went with the orchestration: it was made for it.
+        let secret = caller.secret();
+        state.tokens.delete_elsewhere(secret, token).await;
     }
     state.scheduler.poke();
     state.runner.poke();
@@ -142,7 +162,16 @@ pub(super) async fn refresh_token(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let orchestration = state.store.read_orchestration(caller.project, id).await?;
-    let name = orchestration.ok_or(ApiError::NotFound)?.name;
+    let orchestration = orchestration.ok_or(ApiError::NotFound)?;
+    if state.tokens.are_elsewhere() {
+        let (token, secret) = (orchestration.token.id, caller.secret());
+        let refreshed = state
+            .tokens
+            .refresh_elsewhere(caller.project, token, secret);
+        refreshed.await?;
+        return Ok(print_orchestration(&orchestration, &base));
+    }
+    let name = orchestration.name;
     let token = make_token(&state, &caller, &name)?;
     let refreshed = state
         .store
@@ -154,9 +183,48 @@ pub(super) async fn refresh_token(
     ))
 }
 
+/// The token that a new orchestration is to have.
+async fn choose_token(
+    state: &ApiState,
+    caller: &Caller,
+    wanted: Option<TokenId>,
+    name: &str,
+) -> Result<TokenChoice, ApiError> {
+    match wanted {
+        Some(id) => {
+            caller.check_may_assign(id)?;
+            keep_own(state, caller, id).await?;
+            Ok(TokenChoice::Existing(id))
+        }
+        None if state.tokens.are_elsewhere() => {
+            let description = describe(name);
+            let secret = caller.secret();
+            let made = state
+                .tokens
+                .make_elsewhere(&caller.token, secret, &description);
+            Ok(TokenChoice::Made(made.await?))
+        }
+        None => make_token(state, caller, name).map(TokenChoice::Make),
+    }
+}
+
+/// A token that is kept elsewhere can be used by an orchestration once its value is known: that of the caller is.
+async fn keep_own(state: &ApiState, caller: &Caller, id: TokenId) -> Result<(), ApiError> {
+    if id == caller.token.id && state.tokens.are_elsewhere() {
+        let secret = caller.secret();
+        state.tokens.keep_elsewhere(&caller.token, secret).await?;
+    }
+    Ok(())
+}
+
+/// Of a token that is made for an orchestration of that name.
+fn describe(name: &str) -> String {
+    format!("Orchestrator {name}")
+}
+
 /// A token for an orchestration, confined to the components that its maker is confined to.
 fn make_token(state: &ApiState, caller: &Caller, name: &str) -> Result<NewToken, ApiError> {
-    let description = format!("Orchestrator {name}");
+    let description = describe(name);
     let creator = Some(caller.as_creator());
     let mut token = state.tokens.new_token(description, creator)?;
     token

@@ -138,6 +138,36 @@ impl<S: Send + Sync> FromRequestParts<S> for IdText {
     }
 }
 
+/// The two ids of a path, the second one of something that belongs to the first.
+pub(super) struct TwoIds(String, String);
+
+impl TwoIds {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] where one of them is not an id.
+    pub(super) fn read<T, U>(
+        &self,
+        first: impl FnOnce(&str) -> Option<T>,
+        second: impl FnOnce(&str) -> Option<U>,
+    ) -> Result<(T, U), ApiError> {
+        first(&self.0)
+            .zip(second(&self.1))
+            .ok_or(ApiError::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TwoIds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ids: Result<Path<(String, String)>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        ids.map(|Path((first, second))| Self(first, second))
+            .map_err(|_| ApiError::NotFound)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

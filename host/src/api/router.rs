@@ -5,12 +5,12 @@
 
 use super::{
     ApiError, ApiState, components, cors, credentials, deliveries, error, health, jobs,
-    notifications, orchestrations, paths, plugins, runs, tasks, tokens,
+    notifications, operator, orchestrations, paths, plugins, quotas, runs, tasks, tokens,
 };
 use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -113,6 +113,29 @@ fn table() -> Router<ApiState> {
         .route(
             "/v2/storage/tokens/{id}/refresh",
             post(tokens::refresh_token),
+        )
+        .route("/quotas", get(quotas::show_quotas))
+        .route(
+            "/operator/projects",
+            get(operator::list_projects).post(operator::create_project),
+        )
+        .route(
+            "/operator/projects/{id}",
+            get(operator::read_project)
+                .put(operator::change_project)
+                .delete(operator::delete_project),
+        )
+        .route(
+            "/operator/projects/{id}/tokens",
+            get(operator::list_tokens).post(operator::create_token),
+        )
+        .route(
+            "/operator/projects/{id}/tokens/{token}",
+            delete(operator::revoke_token),
+        )
+        .route(
+            "/operator/projects/{id}/tokens/{token}/refresh",
+            post(operator::rotate_token),
         )
 }
 

@@ -11,6 +11,7 @@ use super::shapes::{print_token, print_token_with_secret, print_tokens};
 use super::{ApiError, ApiState};
 use crate::domain::ids::TokenId;
 use crate::store::{ChangedToken, DeletedToken, NewToken, Project, Token};
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,10 @@ pub(super) async fn verify_token(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let secret = presented_secret(&headers).ok_or(ApiError::Unauthorized)?;
+    if state.tokens.are_elsewhere() {
+        let answer = state.tokens.verify_elsewhere(secret).await?;
+        return Ok(Json(answer.ok_or(ApiError::Unauthorized)?).into_response());
+    }
     let owner = owner_of(&state, &caller).await?;
     let now = state.clock.now();
     Ok(print_token_with_secret(
@@ -38,6 +43,7 @@ pub(super) async fn list_tokens(
     caller: Caller,
     base: Base,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     caller.check_manages_tokens()?;
     let owner = owner_of(&state, &caller).await?;
     let tokens = state.store.list_tokens(caller.project).await?;
@@ -50,6 +56,7 @@ pub(super) async fn create_token(
     base: Base,
     JsonOrForm(body): JsonOrForm,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     caller.check_manages_tokens()?;
     let wish = check(|faults| read_token_change(&body, faults))?;
     let now = state.clock.now();
@@ -77,6 +84,7 @@ pub(super) async fn read_token(
     base: Base,
     id: IdText,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
     check_may_see(&caller, id)?;
     let token = state.store.read_token(caller.project, id).await?;
@@ -92,6 +100,7 @@ pub(super) async fn update_token(
     id: IdText,
     JsonOrForm(body): JsonOrForm,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
     caller.check_manages_tokens()?;
     let change = check(|faults| read_token_change(&body, faults))?;
@@ -110,6 +119,7 @@ pub(super) async fn delete_token(
     caller: Caller,
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
+    state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
     caller.check_manages_tokens()?;
     match state.store.delete_token(caller.project, id).await? {
@@ -127,6 +137,7 @@ pub(super) async fn refresh_token(
     id: IdText,
     _body: JsonOrForm,
 ) -> Result<Response, ApiError> {
+    state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
     check_may_see(&caller, id)?;
     let owner = owner_of(&state, &caller).await?;
@@ -152,7 +163,7 @@ async fn owner_of(state: &ApiState, caller: &Caller) -> Result<Project, ApiError
     owner.ok_or(ApiError::Unauthorized)
 }
 
-fn changed_token(changed: ChangedToken) -> Result<Box<Token>, ApiError> {
+pub(super) fn changed_token(changed: ChangedToken) -> Result<Box<Token>, ApiError> {
     match changed {
         ChangedToken::Done(token) => Ok(token),
         ChangedToken::NotFound => Err(ApiError::NotFound),

@@ -2,6 +2,7 @@
 
 mod compile;
 pub mod cron;
+pub mod operator;
 pub mod plugin;
 pub mod serve;
 pub mod torture;
@@ -20,9 +21,9 @@ use std::process::ExitCode;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Settings may also be given in the environment (--data-dir is ORCHESTRATOR_DATA_DIR) and in the \
-                  TOML file of --config (data-dir = \"…\"). The master key and the first master token are given as \
-                  ORCHESTRATOR_MASTER_KEY and ORCHESTRATOR_MASTER_TOKEN only, or as master-key and master-token in \
-                  the file."
+                  TOML file of --config (data-dir = \"…\"). The master key, the first master token and the \
+                  operator's token are given as ORCHESTRATOR_MASTER_KEY, ORCHESTRATOR_MASTER_TOKEN and \
+                  ORCHESTRATOR_OPERATOR_TOKEN only, or as master-key, master-token and operator-token in the file."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -44,6 +45,10 @@ enum Command {
     CompilePlugin(compile::CompileArgs),
     /// Kill, suspend and cut off servers under load, and check that nothing was lost or doubled
     Torture(torture::TortureArgs),
+    /// Manage the projects of a running server
+    Project(operator::ProjectArgs),
+    /// Manage the tokens of a project of a running server
+    Token(operator::TokenArgs),
 }
 
 /// Does what the process's arguments ask for.
@@ -66,6 +71,8 @@ fn run_as(is_fenced: bool) -> ExitCode {
         Some(Command::Serve(settings)) => serve::run(*settings, is_fenced),
         Some(Command::CompilePlugin(args)) => compile::run(&args),
         Some(Command::Torture(args)) => torture::run(&args),
+        Some(Command::Project(args)) => operator::run_project(args),
+        Some(Command::Token(args)) => operator::run_token(args),
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(

@@ -4,10 +4,11 @@
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
 use super::{Config, ConfigError, Settings, wrong};
+use crate::domain::quota::{Limits, Quota};
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, StepLimits};
 use crate::store::Store;
-use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
+use crate::tokens::{RemoteSettings, SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use rustls::RootCertStore;
@@ -61,6 +62,38 @@ impl Settings {
             memory_bytes: memory.map_or(defaults.memory_bytes, |mib| size(mib) << 20),
             ..defaults
         };
+        let quotas = [
+            (Quota::Orchestrations, self.quota_orchestrations),
+            (Quota::JobsPerDay, self.quota_jobs_per_day),
+            (Quota::ConcurrentJobs, self.quota_concurrent_jobs),
+            (Quota::CpuSecondsPerDay, self.quota_cpu_seconds_per_day),
+            (
+                Quota::StorageBytes,
+                within("quota-storage-mib", self.quota_storage_mib, 0..=1 << 40)?
+                    .map(|mib| mib << 20),
+            ),
+        ];
+        let quotas = quotas.map(|(quota, limit)| Some((quota, limit?)));
+        let quotas = Limits::new(quotas.into_iter().flatten());
+        let outbound_ca_pem = self.outbound_ca.as_deref().map(authority).transpose()?;
+        let cache = within("token-cache-seconds", self.token_cache_seconds, 0..=3_600)?;
+        let storage_api_url = self
+            .storage_api_url
+            .as_deref()
+            .unwrap_or("https://connection.keboola.com");
+        let storage_api = RemoteSettings {
+            url: base_address("storage-api-url", storage_api_url, &["https"])?,
+            extra_ca_pem: outbound_ca_pem.clone(),
+            cache_for: Duration::from_secs(cache.unwrap_or(60)),
+        };
+        let storage_api = match self.token_backend.as_deref() {
+            None | Some("embedded") => None,
+            Some("storage-api") => Some(storage_api),
+            Some(other) => {
+                let why = format!("must be embedded or storage-api, not {other:?}");
+                return Err(wrong("token-backend", why));
+            }
+        };
         Ok(Config {
             listen,
             roles: roles(self.roles.as_deref(), &database_url)?,
@@ -73,7 +106,7 @@ impl Settings {
             components_url: base_address("components-url", components_url, &["https"])?,
             mail: mail(self.smtp_url, self.mail_from)?,
             outbound_allow: list("outbound-allow", &self.outbound_allow)?,
-            outbound_ca_pem: self.outbound_ca.as_deref().map(authority).transpose()?,
+            outbound_ca_pem,
             trusted_proxies: networks("trusted-proxies", &self.trusted_proxies)?,
             workers: size(within("workers", self.workers, 1..=1_024)?.unwrap_or(64)),
             project_workers: size(
@@ -89,8 +122,17 @@ impl Settings {
             shared_plugins: self.shared_plugins.map(folder).transpose()?,
             log: log(self.log.as_deref())?,
             master_key: master_key(self.master_key)?,
-            master_token: master_token(self.master_token)?,
             is_fenced: true,
+            master_token: secret(
+                "master-token (ORCHESTRATOR_MASTER_TOKEN)",
+                self.master_token,
+            )?,
+            operator_token: secret(
+                "operator-token (ORCHESTRATOR_OPERATOR_TOKEN)",
+                self.operator_token,
+            )?,
+            quotas,
+            storage_api,
             data_dir,
         })
     }
@@ -270,7 +312,7 @@ fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
+fn secret(setting: &'static str, token: Option<String>) -> Result<Option<String>, ConfigError> {
     match token {
         Some(token) if !is_secret(&token) => {
             let why = format!(
@@ -278,7 +320,7 @@ fn master_token(token: Option<String>) -> Result<Option<String>, ConfigError> {
                 SECRET_BYTES.start(),
                 SECRET_BYTES.end()
             );
-            Err(wrong("master-token (ORCHESTRATOR_MASTER_TOKEN)", why))
+            Err(wrong(setting, why))
         }
         token => Ok(token),
     }

@@ -14,6 +14,7 @@ pub mod notification;
 pub mod orchestration;
 pub mod phases;
 pub mod plugin;
+pub mod quota;
 pub mod references;
 pub mod role;
 pub mod step;

@@ -16,12 +16,20 @@ pub enum TickOutcome {
     CaughtUp,
     /// Did not become a job: no host ran, or the schedule was changed before one could act.
     Missed,
-    /// The orchestration was not active.
+    /// The orchestration was not active, or its project was disabled.
     Paused,
+    /// A quota of the project was used up.
+    Skipped,
 }
 
 impl TickOutcome {
-    const ALL: [Self; 4] = [Self::Fired, Self::CaughtUp, Self::Missed, Self::Paused];
+    const ALL: [Self; 5] = [
+        Self::Fired,
+        Self::CaughtUp,
+        Self::Missed,
+        Self::Paused,
+        Self::Skipped,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -30,6 +38,7 @@ impl TickOutcome {
             Self::CaughtUp => "caught-up",
             Self::Missed => "missed",
             Self::Paused => "paused",
+            Self::Skipped => "skipped",
         }
     }
 

@@ -5,8 +5,11 @@
 //! taken over counts for nothing here. When stopped, the runner claims nothing more and lets running steps end.
 
 mod inputs;
+mod metering;
 mod services;
 mod step;
+
+pub use metering::StepUses;
 
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
@@ -55,6 +58,8 @@ pub struct Runner {
     /// Poked when a job has ended: it may have promised notifications.
     pub notifier: Wake,
     pub settings: Arc<RunnerSettings>,
+    /// What steps have used since it was last written down.
+    pub used: StepUses,
 }
 
 impl std::fmt::Debug for Runner {
@@ -144,11 +149,17 @@ impl Runner {
                 tracing::warn!(steps = running.steps.len(), "steps that did not end in time are given back");
             }
         }
+        self.used
+            .last_words(&self.store, self.pause.clock.now())
+            .await;
     }
 
     /// Claims what there is room for; returns when the next waiting task wants to go on.
     async fn pass(&self, running: &mut Running) -> Result<Option<Timestamp>, StoreError> {
         self.give_back_strays(running).await?;
+        self.used
+            .write_down(&self.store, self.pause.clock.now())
+            .await?;
         loop {
             let free = self.settings.workers.saturating_sub(running.steps.len());
             if free == 0 || self.pause.stop.is_stopped() {

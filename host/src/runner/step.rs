@@ -30,6 +30,8 @@ impl Runner {
         let usage = Arc::default();
         let end = self.step_end(&leased, &usage).await;
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu = Duration::from_micros(used.cpu_micros);
+        self.used.add(leased.job.project_id, cpu, kept_bytes(&end));
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
@@ -258,6 +260,15 @@ fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
         let message = format!("the host did not get through this step in {MOST_ATTEMPTS} attempts");
         Failure::new(FailureKind::Internal, "TOO_MANY_ATTEMPTS", message)
     })
+}
+
+/// Of the answer that is kept.
+fn kept_bytes(end: &StepEnd) -> usize {
+    match end {
+        StepEnd::Done { response, .. } => response.as_ref().map_or(0, String::len),
+        // An answer between steps is replaced by the next one.
+        StepEnd::Wait { .. } | StepEnd::Abandoned { .. } => 0,
+    }
 }
 
 fn deadline_at(leased: &LeasedStep) -> Option<Timestamp> {

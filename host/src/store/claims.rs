@@ -4,6 +4,7 @@
 //! fewest running steps comes first; each is then taken by compare-and-set. So a project's long queue costs the others
 //! nothing, and neither waiting tasks nor finished jobs are looked at.
 
+use super::bounds::Bounds;
 use super::dialect::Dialect;
 use super::locks::{hold_host, try_lock_orchestration_of_job};
 use super::rows::Columns;
@@ -61,10 +62,23 @@ pub struct LeasedStep {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Candidate {
-    Step(TaskRunId),
+pub(super) enum Candidate {
+    /// Of that job.
+    Step(TaskRunId, JobId),
     Job(JobId),
 }
+
+impl Candidate {
+    fn job(self) -> JobId {
+        match self {
+            Self::Step(_, job) | Self::Job(job) => job,
+        }
+    }
+}
+
+/// Of the projects `p`, those that are not disabled.
+const OPEN: &str = "p_open(id, own_limits) AS (SELECT r.id, r.own_limits FROM p JOIN projects r ON r.id = p.id \
+    WHERE r.disabled_at IS NULL)";
 
 impl Store {
     /// Takes on due steps and starts ready jobs, as many as there is capacity for.
@@ -85,10 +99,14 @@ impl Store {
                 if !hold_host(tx, host).await? {
                     return Ok(steps);
                 }
-                for candidate in chosen {
+                let mut bounds = Bounds::lock(&store, tx, &chosen, now).await?;
+                for (project, candidate) in chosen {
+                    if !bounds.admit(project, candidate.job()) {
+                        continue;
+                    }
                     let free = capacity.free.saturating_sub(steps.len());
                     match candidate {
-                        Candidate::Step(run) => {
+                        Candidate::Step(run, _) => {
                             steps.extend(lease_step(&store, tx, run, host, now).await?);
                         }
                         // A job may bring several steps at once; those that find no room leave the rest ready.
@@ -111,8 +129,8 @@ impl Store {
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
              ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
              AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
-             SELECT MIN((SELECT wake_at FROM task_runs WHERE project_id = p.id AND wake_at IS NOT NULL \
-             ORDER BY wake_at LIMIT 1)) AS wake_at FROM p WHERE p.id IS NOT NULL",
+             SELECT MIN((SELECT wake_at FROM task_runs WHERE project_id = r.id AND wake_at IS NOT NULL \
+             ORDER BY wake_at LIMIT 1)) AS wake_at FROM p JOIN projects r ON r.id = p.id WHERE r.disabled_at IS NULL",
         )
         .fetch_one(&self.read)
         .await?;
@@ -134,8 +152,9 @@ impl Store {
         let sql = format!(
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
              ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM task_runs WHERE wake_at IS NOT NULL \
-             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
-             SELECT t.id AS id, t.project_id AS project_id FROM p {front} ORDER BY t.wake_at"
+             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL), {OPEN} \
+             SELECT t.id AS id, t.job_id AS job_id, t.project_id AS project_id, p.own_limits AS own_limits \
+             FROM p_open p {front} ORDER BY t.wake_at"
         );
         let due = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.0)
@@ -152,27 +171,32 @@ impl Store {
         let sql = format!(
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
              ORDER BY project_id LIMIT 1) UNION ALL SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \
-             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL) \
-             SELECT j.id AS id, j.project_id AS project_id FROM p {front} ORDER BY j.id"
+             AND project_id > p.id ORDER BY project_id LIMIT 1) FROM p WHERE p.id IS NOT NULL), {OPEN} \
+             SELECT j.id AS id, j.project_id AS project_id, p.own_limits AS own_limits \
+             FROM p_open p {front} ORDER BY j.id"
         );
         let ready = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(most)
             .fetch_all(&self.read)
             .await?;
         let mut candidates: HashMap<ProjectId, VecDeque<Candidate>> = HashMap::new();
+        let mut bounds = Bounds::default();
         for row in &due {
             let columns = Columns::of(row, "task_runs");
-            let of_project = candidates
-                .entry(ProjectId(columns.int("project_id")?))
-                .or_default();
-            of_project.push_back(Candidate::Step(TaskRunId(columns.int("id")?)));
+            let job = JobId(columns.int("job_id")?);
+            let project = bounds.read(self, row).await?;
+            if bounds.admit(project, job) {
+                let step = Candidate::Step(TaskRunId(columns.int("id")?), job);
+                candidates.entry(project).or_default().push_back(step);
+            }
         }
         for row in &ready {
-            let columns = Columns::of(row, "jobs");
-            let of_project = candidates
-                .entry(ProjectId(columns.int("project_id")?))
-                .or_default();
-            of_project.push_back(Candidate::Job(JobId(columns.int("id")?)));
+            let job = JobId(Columns::of(row, "jobs").int("id")?);
+            let project = bounds.read(self, row).await?;
+            if bounds.admit(project, job) {
+                let job = Candidate::Job(job);
+                candidates.entry(project).or_default().push_back(job);
+            }
         }
         Ok(candidates)
     }
@@ -182,7 +206,7 @@ impl Store {
 fn choose(
     mut candidates: HashMap<ProjectId, VecDeque<Candidate>>,
     capacity: &Capacity,
-) -> Vec<Candidate> {
+) -> Vec<(ProjectId, Candidate)> {
     let mut queue: BinaryHeap<Reverse<(usize, ProjectId)>> = candidates
         .keys()
         .map(|project| {
@@ -202,7 +226,7 @@ fn choose(
             break;
         }
         if let Some(candidate) = candidates.get_mut(&project).and_then(VecDeque::pop_front) {
-            chosen.push(candidate);
+            chosen.push((project, candidate));
             queue.push(Reverse((running + 1, project)));
         }
     }
@@ -347,7 +371,7 @@ mod tests {
     fn the_project_that_runs_the_least_is_served_first() {
         let of = |project: i64, runs: std::ops::Range<i64>| {
             let queue = runs
-                .map(|run| Candidate::Step(TaskRunId(run)))
+                .map(|run| Candidate::Step(TaskRunId(run), JobId(1)))
                 .collect::<VecDeque<_>>();
             (ProjectId(project), queue)
         };
@@ -360,7 +384,8 @@ mod tests {
             HashMap::from([of(1, 10..30), of(2, 50..52), of(3, 70..71)]),
             &capacity,
         );
-        let expected = [50, 70, 51, 10, 11].map(|run| Candidate::Step(TaskRunId(run)));
+        let chosen: Vec<_> = chosen.into_iter().map(|(_, candidate)| candidate).collect();
+        let expected = [50, 70, 51, 10, 11].map(|run| Candidate::Step(TaskRunId(run), JobId(1)));
         assert_eq!(chosen, expected);
     }
 }

@@ -6,22 +6,29 @@
 //! the transaction that inserts the job and the ledger's row.
 
 use super::dialect::Dialect;
+use super::quotas::{Accounts, Admission};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
 use crate::domain::crontab::Crontab;
 use crate::domain::ids::{OrchestrationId, ProjectId};
 use crate::domain::notification::Notification;
+use crate::domain::quota::OverQuota;
 use crate::domain::tick::{Firing, TickOutcome};
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// One due orchestration and what its schedule asks for.
 struct Due {
     id: i64,
+    project: ProjectId,
     due_at: i64,
     firing: Firing,
+    /// Its project is disabled: the schedule is held before this tick, as in a pause that begins now.
+    is_held: bool,
+    /// The tick that a quota kept from firing.
+    skipped: Option<(Timestamp, OverQuota)>,
     /// When the job that it becomes has waited too long.
     alarm_at: Option<Timestamp>,
 }
@@ -90,13 +97,22 @@ impl Store {
         locked: Locked,
         now: Timestamp,
     ) -> Result<usize> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let due = lock_due(tx, &ids, locked, now).await?;
+                // Projects before orchestrations: everybody takes locks in this order.
+                let projects = list_projects(tx, &ids).await?;
+                let mut accounts = Accounts::open(&store, tx, projects, now).await?;
+                let mut due = lock_due(tx, &ids, locked, now).await?;
+                for one in &mut due {
+                    one.ask_for_leave(&mut accounts);
+                }
+                accounts.close(tx).await?;
                 if !due.is_empty() {
                     advance_schedules(tx, &due).await?;
                     let jobs = insert_jobs(tx, &due, now).await?;
                     insert_ticks(tx, &due, &jobs).await?;
+                    record_skips(tx, &due).await?;
                 }
                 Ok(due.len())
             })
@@ -120,6 +136,42 @@ fn in_turns(due: Vec<(ProjectId, OrchestrationId)>) -> Vec<OrchestrationId> {
     ordered.into_iter().map(|(_, id)| id).collect()
 }
 
+impl Due {
+    /// Fires only if its project is not disabled and has quota left.
+    fn ask_for_leave(&mut self, accounts: &mut Accounts) {
+        let Some(tick) = self.firing.tick else { return };
+        match accounts.admit(self.project) {
+            Admission::Fire => return,
+            Admission::Hold => {
+                self.is_held = true;
+                self.firing.missed = None;
+                self.firing.next = None;
+            }
+            Admission::Skip(over) => self.skipped = Some((tick, over)),
+        }
+        self.firing.tick = None;
+    }
+}
+
+/// Whose these are.
+async fn list_projects(tx: &mut Tx, ids: &[OrchestrationId]) -> Result<BTreeSet<ProjectId>> {
+    let rows = Dialect::of(tx).rows("$1", &["id"], &[]);
+    let sql = format!(
+        "SELECT DISTINCT o.project_id AS project_id FROM {rows} d JOIN orchestrations o ON o.id = d.id"
+    );
+    let ids: Vec<[i64; 1]> = ids.iter().map(|id| [id.0]).collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("orchestrations", &ids)?)
+        .fetch_all(tx)
+        .await?;
+    let project = |row| {
+        Ok(ProjectId(
+            Columns::of(row, "orchestrations").int("project_id")?,
+        ))
+    };
+    rows.iter().map(project).collect()
+}
+
 async fn lock_due(
     tx: &mut Tx,
     ids: &[OrchestrationId],
@@ -133,7 +185,7 @@ async fn lock_due(
         Locked::Wait => dialect.lock("o"),
     };
     let sql = format!(
-        "SELECT o.id AS id, o.crontab_record AS crontab_record, o.next_scheduled_at AS next_scheduled_at, \
+        "SELECT o.id AS id, o.project_id AS project_id, o.crontab_record AS crontab_record, o.next_scheduled_at AS next_scheduled_at, \
          o.last_scheduled_at AS last_scheduled_at, r.notifications AS notifications \
          FROM {rows} d JOIN orchestrations o ON o.id = d.id JOIN revisions r ON r.id = o.revision_id \
          WHERE o.next_scheduled_at <= $2{lock}"
@@ -166,6 +218,9 @@ fn decide(row: &AnyRow, now: Timestamp) -> Result<Due> {
     };
     Ok(Due {
         id,
+        project: ProjectId(columns.int("project_id")?),
+        is_held: false,
+        skipped: None,
         due_at: due_at.0,
         firing: Firing::decide(crontab.as_ref(), due_at, last_tick, now),
         alarm_at: Alarms::of(&notifications, &[]).next_after(&times, None),
@@ -173,10 +228,15 @@ fn decide(row: &AnyRow, now: Timestamp) -> Result<Due> {
 }
 
 async fn advance_schedules(tx: &mut Tx, due: &[Due]) -> Result<()> {
-    let rows = Dialect::of(tx).rows("$1", &["id", "due_at", "next_at", "tick_at"], &[]);
+    let rows = Dialect::of(tx).rows(
+        "$1",
+        &["id", "due_at", "next_at", "tick_at", "paused_at"],
+        &[],
+    );
     let sql = format!(
         "UPDATE orchestrations SET next_scheduled_at = d.next_at, \
          last_scheduled_at = COALESCE(d.tick_at, last_scheduled_at), \
+         paused_at = COALESCE(d.paused_at, orchestrations.paused_at), \
          job_count = job_count + CASE WHEN d.tick_at IS NULL THEN 0 ELSE 1 END \
          FROM {rows} d WHERE orchestrations.id = d.id AND next_scheduled_at = d.due_at"
     );
@@ -184,7 +244,9 @@ async fn advance_schedules(tx: &mut Tx, due: &[Due]) -> Result<()> {
         .iter()
         .map(|one| {
             let (next, tick) = (one.firing.next, one.firing.tick);
-            (one.id, one.due_at, next.map(|at| at.0), tick.map(|at| at.0))
+            let paused = one.is_held.then(|| one.due_at - 1);
+            let (next, tick) = (next.map(|at| at.0), tick.map(|at| at.0));
+            (one.id, one.due_at, next, tick, paused)
         })
         .collect();
     sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -253,6 +315,49 @@ async fn insert_ticks(tx: &mut Tx, due: &[Due], jobs: &HashMap<i64, i64>) -> Res
     }
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(to_json("ticks", &bound)?)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Records ticks that a quota kept from firing: each prolongs the gap before it, so that a day of them is one row.
+async fn record_skips(tx: &mut Tx, due: &[Due]) -> Result<()> {
+    let mut skips: Vec<(i64, i64, String)> = Vec::new();
+    for one in due {
+        if let Some((tick, over)) = one.skipped {
+            let reason = format!("quota {} of {}", over.quota.as_str(), over.limit);
+            skips.push((one.id, tick.0, reason));
+        }
+    }
+    if skips.is_empty() {
+        return Ok(());
+    }
+    let rows = Dialect::of(tx).rows("$1", &["id", "tick_at"], &["reason"]);
+    // A clock that was set back shows times once more that are in the gap already.
+    let sql = format!(
+        "UPDATE ticks SET ticks = ticks + CASE WHEN to_at < d.tick_at THEN 1 ELSE 0 END, \
+         to_at = CASE WHEN to_at < d.tick_at THEN d.tick_at ELSE to_at END \
+         FROM {rows} d WHERE ticks.orchestration_id = d.id AND ticks.outcome = 'skipped' \
+         AND ticks.reason = d.reason AND ticks.from_at = \
+         (SELECT MAX(t.from_at) FROM ticks t WHERE t.orchestration_id = d.id) RETURNING ticks.orchestration_id AS id"
+    );
+    let prolonged = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("ticks", &skips)?)
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut done = BTreeSet::new();
+    for row in &prolonged {
+        done.insert(Columns::of(row, "ticks").int("id")?);
+    }
+    skips.retain(|(id, ..)| !done.contains(id));
+    let sql = format!(
+        "INSERT INTO ticks (project_id, orchestration_id, outcome, from_at, to_at, ticks, reason) \
+         SELECT o.project_id, o.id, 'skipped', d.tick_at, d.tick_at, 1, d.reason \
+         FROM {rows} d JOIN orchestrations o ON o.id = d.id WHERE true \
+         ON CONFLICT (orchestration_id, from_at) DO NOTHING"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("ticks", &skips)?)
         .execute(tx)
         .await?;
     Ok(())

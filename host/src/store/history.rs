@@ -139,7 +139,7 @@ impl Store {
 
     async fn read_all_ticks(&self) -> Result<Vec<(OrchestrationId, Tick)>> {
         let rows = sqlx::query(
-            "SELECT orchestration_id, outcome, from_at, to_at, ticks, job_id FROM ticks \
+            "SELECT orchestration_id, outcome, from_at, to_at, ticks, job_id, reason FROM ticks \
              ORDER BY orchestration_id, from_at",
         )
         .fetch_all(&self.read)

@@ -4,6 +4,7 @@
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
 use super::locks::{lock_orchestration, lock_orchestration_of_job};
+use super::quotas::{admit_job, count_job};
 use super::rows::{Columns, storable, to_json};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
@@ -200,6 +201,7 @@ pub(super) async fn create_job_in(
     new: NewJob,
     now: Timestamp,
 ) -> Result<CreatedJob> {
+    let account = admit_job(store, tx, new.project_id, now).await?;
     lock_orchestration(tx, new.project_id, new.orchestration_id).await?;
     let Some(of) = store.find(tx, new.project_id, new.orchestration_id).await? else {
         return Ok(CreatedJob::NotFound);
@@ -226,6 +228,7 @@ pub(super) async fn create_job_in(
         parent_run_id: new.parent_run_id.as_deref(),
     };
     let id = insert_job(tx, &row, now).await?;
+    count_job(tx, new.project_id, account, now).await?;
     let job = store.find_job(tx, id).await?;
     Ok(job.map_or(CreatedJob::NotFound, |job| {
         CreatedJob::Created(Box::new(job))

@@ -9,6 +9,7 @@
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
 mod alarms;
+mod bounds;
 mod claims;
 mod components;
 mod credentials;
@@ -28,10 +29,13 @@ mod plugin_versions;
 mod plugins;
 mod projects;
 mod promises;
+mod purge;
+mod quotas;
 mod revisions;
 mod rows;
 mod runs;
 mod settings;
+mod tenants;
 mod ticks;
 mod token_changes;
 mod tokens;
@@ -54,12 +58,16 @@ pub use plugins::{
     DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
 };
 pub use projects::Project;
+pub use purge::{Chore, Purged};
+pub use quotas::{ProjectUse, StepUse};
 pub use runs::{Accepted, StepEnd};
+pub use tenants::{ProjectChange, Tenant};
 pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
 
+use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
@@ -78,6 +86,8 @@ pub struct Store {
     writer: write::Writer,
     revisions: revisions::Cache,
     is_fenced: bool,
+    /// Of projects that have none of their own.
+    limits: Arc<Limits>,
 }
 
 /// What the database cannot do for us.
@@ -98,6 +108,12 @@ pub enum StoreError {
     /// The address of the database is not one that this version speaks.
     #[error("cannot use the database address: {0}")]
     Address(String),
+    /// The project has used up what it may use. Nothing was written.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// The project is disabled or deleted. Nothing was written.
+    #[error("the project is disabled")]
+    ProjectClosed,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -171,6 +187,7 @@ impl Store {
             writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
             is_fenced: true,
+            limits: Arc::default(),
         })
     }
 
@@ -180,6 +197,15 @@ impl Store {
     pub fn without_fencing(self) -> Self {
         Self {
             is_fenced: false,
+            ..self
+        }
+    }
+
+    /// The same with limits for all projects that have none of their own.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            limits: Arc::new(limits),
             ..self
         }
     }

@@ -18,6 +18,8 @@ pub enum TokenChoice {
     Existing(TokenId),
     /// Made for this orchestration; goes with the last job that uses it.
     Make(NewToken),
+    /// The same, and its row is there already: it was made elsewhere.
+    Made(TokenId),
 }
 
 impl Store {
@@ -64,7 +66,9 @@ pub(super) async fn choose_token(
             id: insert_token(tx, project, token, now).await?,
             description: token.description.clone(),
         })),
-        TokenChoice::Existing(id) => choose_usable_token(tx, project, *id, now).await,
+        TokenChoice::Existing(id) | TokenChoice::Made(id) => {
+            choose_usable_token(tx, project, *id, now).await
+        }
     }
 }
 

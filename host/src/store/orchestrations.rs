@@ -5,6 +5,7 @@
 
 use super::locks::lock_orchestration;
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
+use super::quotas::{count_orchestrations, lock_account};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::{close_ledger, not_before_ledger};
@@ -15,6 +16,7 @@ use crate::domain::notification::Notification;
 use crate::domain::orchestration::{
     ExecutedJob, Orchestration, Revision, TokenReference, next_scheduled_at,
 };
+use crate::domain::quota::Quota;
 use crate::domain::task::{Task, assign_ids};
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -102,6 +104,10 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                let account = lock_account(&store, tx, new.project_id, now).await?;
+                account.check_open()?;
+                account.check(Quota::Orchestrations)?;
+                account.check(Quota::StorageBytes)?;
                 let Some(token) = choose_token(tx, new.project_id, &new.token, now).await? else {
                     return Ok(None);
                 };
@@ -127,7 +133,8 @@ impl Store {
                 .fetch_one(&mut *tx)
                 .await?;
                 let id = OrchestrationId(Columns::of(&row, "orchestrations").int("id")?);
-                if matches!(new.token, TokenChoice::Make(_)) {
+                count_orchestrations(tx, new.project_id, 1).await?;
+                if !matches!(new.token, TokenChoice::Existing(_)) {
                     tie_token(tx, token.id, id).await?;
                 }
                 insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;
@@ -148,6 +155,10 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                if change.tasks.is_some() || change.notifications.is_some() {
+                    let account = lock_account(&store, tx, project, now).await?;
+                    account.check(Quota::StorageBytes)?;
+                }
                 lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(Updated::NotFound);
@@ -199,11 +210,13 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_account(&store, tx, project, now).await?;
                 lock_orchestration(tx, project, id).await?;
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(false);
                 };
                 let now = not_before_ledger(tx, &before, now).await?;
+                count_orchestrations(tx, project, -1).await?;
                 close_ledger(tx, &before, now).await?;
                 sqlx::query(
                     "UPDATE orchestrations SET deleted_at = $3, next_scheduled_at = NULL, paused_at = NULL \

@@ -3,9 +3,10 @@
 use super::locks::lock_projects;
 use super::rows::{Columns, storable};
 use super::tokens::{NewToken, insert_token};
-use super::{Result, Store, Tx};
+use super::{Result, Store, StoreError, Tx};
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
 
 /// A tenant.
 #[derive(Clone, Debug)]
@@ -56,6 +57,43 @@ impl Store {
         .await
     }
 
+    /// The project of an owner at a Storage API, made on first sight.
+    ///
+    /// # Errors
+    /// [`StoreError::ProjectClosed`] where it is disabled.
+    pub async fn project_of_owner(
+        &self,
+        owner: &str,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<ProjectId> {
+        let found = sqlx::query(BY_OWNER)
+            .bind(owner)
+            .fetch_optional(&self.read)
+            .await?;
+        if let Some(row) = found {
+            return open_project(&row);
+        }
+        let (owner, name) = (owner.to_owned(), storable(name));
+        self.write(move |tx| {
+            Box::pin(async move {
+                // Two requests may be the first at once.
+                sqlx::query(
+                    "INSERT INTO projects (name, created_at, owner) VALUES ($1, $2, $3) \
+                     ON CONFLICT (owner) WHERE owner IS NOT NULL DO NOTHING",
+                )
+                .bind(name)
+                .bind(now.0)
+                .bind(owner.as_str())
+                .execute(&mut *tx)
+                .await?;
+                let row = sqlx::query(BY_OWNER).bind(owner).fetch_one(tx).await?;
+                open_project(&row)
+            })
+        })
+        .await
+    }
+
     pub async fn read_project(&self, id: ProjectId) -> Result<Option<Project>> {
         let row = sqlx::query("SELECT id, name FROM projects WHERE id = $1")
             .bind(id.0)
@@ -72,7 +110,17 @@ impl Store {
     }
 }
 
-async fn insert_project(
+const BY_OWNER: &str = "SELECT id, disabled_at FROM projects WHERE owner = $1";
+
+fn open_project(row: &AnyRow) -> Result<ProjectId> {
+    let columns = Columns::of(row, "projects");
+    match columns.maybe_time("disabled_at")? {
+        None => Ok(ProjectId(columns.int("id")?)),
+        Some(_) => Err(StoreError::ProjectClosed),
+    }
+}
+
+pub(super) async fn insert_project(
     tx: &mut Tx,
     name: &str,
     master: &NewToken,

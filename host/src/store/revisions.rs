@@ -3,6 +3,7 @@
 //! Rows never change, so what has been read once is kept in memory. Only committed rows are kept: a revision that is
 //! read inside a transaction may yet be rolled back and its id be given to another.
 
+use super::quotas::add_storage;
 use super::rows::{Columns, to_json};
 use super::{Result, StoreError, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, RevisionId};
@@ -66,7 +67,7 @@ fn read(row: Option<&sqlx::any::AnyRow>) -> Result<Revision> {
     })
 }
 
-/// Adds a revision and makes it the orchestration's current one.
+/// Adds a revision and makes it the orchestration's current one. The project's account is locked.
 pub(super) async fn insert_revision(
     tx: &mut Tx,
     project: ProjectId,
@@ -75,6 +76,9 @@ pub(super) async fn insert_revision(
     notifications: &[Notification],
     now: Timestamp,
 ) -> Result<RevisionId> {
+    let tasks = to_json("revisions", &tasks)?;
+    let notifications = to_json("revisions", &notifications)?;
+    add_storage(tx, project, tasks.len() + notifications.len()).await?;
     let row = sqlx::query(
         "INSERT INTO revisions (project_id, orchestration_id, created_at, tasks, notifications) \
          VALUES ($1, $2, $3, $4, $5) RETURNING id",
@@ -82,8 +86,8 @@ pub(super) async fn insert_revision(
     .bind(project.0)
     .bind(orchestration.0)
     .bind(now.0)
-    .bind(to_json("revisions", &tasks)?)
-    .bind(to_json("revisions", &notifications)?)
+    .bind(tasks)
+    .bind(notifications)
     .fetch_one(&mut *tx)
     .await?;
     let id = RevisionId(Columns::of(&row, "revisions").int("id")?);

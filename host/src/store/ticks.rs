@@ -20,6 +20,8 @@ pub struct Tick {
     pub to: Timestamp,
     pub ticks: u64,
     pub job_id: Option<JobId>,
+    /// Why ticks were skipped.
+    pub reason: Option<String>,
 }
 
 impl Store {
@@ -30,7 +32,7 @@ impl Store {
         orchestration: OrchestrationId,
     ) -> Result<Vec<Tick>> {
         let rows = sqlx::query(
-            "SELECT outcome, from_at, to_at, ticks, job_id FROM ticks \
+            "SELECT outcome, from_at, to_at, ticks, job_id, reason FROM ticks \
              WHERE orchestration_id = $1 AND project_id = $2 ORDER BY from_at",
         )
         .bind(orchestration.0)
@@ -51,6 +53,7 @@ pub(super) fn read(row: &AnyRow) -> Result<Tick> {
         to: columns.time("to_at")?,
         ticks: columns.count("ticks")?,
         job_id: columns.maybe_int("job_id")?.map(JobId),
+        reason: columns.maybe_text("reason")?,
     })
 }
 

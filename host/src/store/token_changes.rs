@@ -86,6 +86,42 @@ impl Store {
         .await
     }
 
+    /// Keeps a token that was made elsewhere, under the id that it has there, or what has changed of it since.
+    pub async fn keep_token(&self, token: Token, secret: TokenSecret) -> Result<()> {
+        self.write(move |tx| {
+            Box::pin(async move {
+                let rights = &token.rights;
+                sqlx::query(
+                    "INSERT INTO tokens (id, project_id, description, lookup, sealed, created_at, refreshed_at, \
+                     is_disabled, is_master, can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, \
+                     can_purge_trash, component_access, bucket_permissions, expires_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14) \
+                     ON CONFLICT (id) DO UPDATE SET description = excluded.description, lookup = excluded.lookup, \
+                     sealed = excluded.sealed, is_disabled = 0, component_access = excluded.component_access, \
+                     expires_at = excluded.expires_at WHERE tokens.project_id = excluded.project_id",
+                )
+                .bind(token.id.0)
+                .bind(token.project_id.0)
+                .bind(storable(&token.description))
+                .bind(secret.lookup)
+                .bind(secret.sealed)
+                .bind(token.created_at.0)
+                .bind(i64::from(rights.is_master))
+                .bind(i64::from(rights.can_manage_buckets))
+                .bind(i64::from(rights.can_manage_tokens))
+                .bind(i64::from(rights.can_read_all_file_uploads))
+                .bind(i64::from(rights.can_purge_trash))
+                .bind(to_json("tokens", &rights.component_access)?)
+                .bind(to_json("tokens", &rights.bucket_permissions)?)
+                .bind(rights.expires_at.map(|end| end.0))
+                .execute(tx)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Changes a token on behalf of one with the rights `by`. Orchestrations show the new description, jobs keep the one
     /// that they were created with.
     pub async fn update_token(

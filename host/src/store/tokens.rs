@@ -2,7 +2,7 @@
 
 use super::locks::{TokenOf, lock_token};
 use super::rows::{Columns, storable, to_json};
-use super::{Result, Store, Tx};
+use super::{Result, Store, StoreError, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
 use crate::domain::time::Timestamp;
@@ -46,14 +46,26 @@ pub(super) const COLUMNS: &str = "id, project_id, description, created_at, refre
     bucket_permissions, creator_id, creator_description";
 
 impl Store {
-    /// The token whose secret has this keyed hash, in whatever project.
+    /// The token whose secret has this keyed hash, in whatever project that is not deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::ProjectClosed`] where its project is disabled.
     pub async fn find_token(&self, lookup: &[u8]) -> Result<Option<Token>> {
-        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE lookup = $1");
+        let sql = format!(
+            "SELECT {COLUMNS}, (SELECT disabled_at FROM projects WHERE id = project_id) AS project_disabled_at \
+             FROM tokens WHERE lookup = $1 \
+             AND EXISTS (SELECT 1 FROM projects WHERE id = project_id AND deleted_at IS NULL)"
+        );
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(lookup)
             .fetch_optional(&self.read)
             .await?;
-        row.as_ref().map(read).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let disabled_at = Columns::of(&row, "projects").maybe_time("project_disabled_at")?;
+        if disabled_at.is_some() {
+            return Err(StoreError::ProjectClosed);
+        }
+        read(&row).map(Some)
     }
 
     pub async fn read_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>> {

@@ -5,10 +5,15 @@
 //! Nothing in this room logs or prints a secret; the one that the first start makes is handed to the caller once.
 
 mod credentials;
+mod elsewhere;
 mod keys;
+mod operator;
+mod remote;
 mod seal;
 
 pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
+pub use operator::OperatorToken;
+pub use remote::{RemoteError, RemoteSettings};
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};
@@ -17,10 +22,12 @@ use crate::domain::orchestration::TokenReference;
 use crate::domain::token::Rights;
 use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
 use hmac::{Hmac, KeyInit, Mac};
+use remote::Remote;
 use seal::Label;
 use sha2::Sha256;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Lengths that a secret may have; it is visible ASCII.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
@@ -40,6 +47,11 @@ pub enum TokenError {
     Random(#[from] RandomUnavailable),
     #[error(transparent)]
     File(#[from] KeyError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// Asked of the embedded backend where there is none.
+    #[error("Tokens and projects are kept by the Storage API at {url}: ask there")]
+    Elsewhere { url: String },
     #[error(
         "the master key is not the one that this database was made with: set ORCHESTRATOR_MASTER_KEY, or put the \
          database's own {KEY_FILE} back into the data directory"
@@ -52,13 +64,15 @@ pub enum TokenError {
     MalformedMasterToken { path: PathBuf },
 }
 
-/// The embedded token backend; cloning it is cheap.
+/// The token backend: the embedded one, or a Storage API elsewhere. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Tokens {
     store: Store,
     keys: Keys,
     clock: Clock,
     random: Random,
+    /// `None`: tokens are kept here.
+    remote: Option<Arc<Remote>>,
 }
 
 impl fmt::Debug for Tokens {
@@ -90,6 +104,7 @@ impl Tokens {
                 keys,
                 clock,
                 random,
+                remote: None,
             }),
             _ => Err(TokenError::WrongKey),
         }
@@ -98,10 +113,13 @@ impl Tokens {
     /// The token whose secret this is; `None` for unknown, expired and disabled ones and for what cannot be a secret.
     ///
     /// # Errors
-    /// Where the database does not answer.
+    /// Where the database does not answer, or the token's project is disabled.
     pub async fn authenticate(&self, presented: &str) -> Result<Option<Token>, TokenError> {
         if !is_secret(presented) {
             return Ok(None);
+        }
+        if let Some(remote) = &self.remote {
+            return self.authenticate_elsewhere(remote, presented).await;
         }
         let token = self.store.find_token(&self.lookup(presented)).await?;
         let now = self.clock.now();
@@ -133,6 +151,15 @@ impl Tokens {
     pub fn new_secret(&self) -> Result<(TokenSecret, String), TokenError> {
         let secret = self.random.text(MADE_CHARACTERS)?;
         Ok((self.keep(&secret)?, secret))
+    }
+
+    /// The master token of another project, to be added with it, and its value.
+    ///
+    /// # Errors
+    /// Without random bytes nothing secret is made.
+    pub fn new_master_token(&self) -> Result<(NewToken, String), TokenError> {
+        let (kept, secret) = self.new_secret()?;
+        Ok((master_token(kept), secret))
     }
 
     /// The secret of a token, for use in a call; `None` where the token is gone, disabled or expired.
@@ -201,12 +228,7 @@ impl Tokens {
             None => Some(self.master_token_of_file(&path)?),
         };
         let secret = given.or(made.as_deref()).unwrap_or_default();
-        let master = NewToken {
-            description: "Master token".into(),
-            secret: self.keep(secret)?,
-            rights: Rights::of_master(),
-            creator: None,
-        };
+        let master = master_token(self.keep(secret)?);
         let created = self
             .store
             .create_first_project("Project 1".into(), master, self.clock.now())
@@ -250,6 +272,15 @@ impl Tokens {
         let mut mac = Hmac::<Sha256>::new(&self.keys.lookup.into());
         mac.update(secret.as_bytes());
         mac.finalize().into_bytes().to_vec()
+    }
+}
+
+fn master_token(secret: TokenSecret) -> NewToken {
+    NewToken {
+        description: "Master token".into(),
+        secret,
+        rights: Rights::of_master(),
+        creator: None,
     }
 }
 

@@ -17,9 +17,11 @@ mod jobs;
 mod record;
 mod routes;
 mod server;
+mod storage_api;
 
 pub use certs::{CertificateError, Certificates};
 pub use components::{CATALOG, Component, Entry};
 pub use jobs::JobSummary;
 pub use record::{RecordedRequest, WaitedTooLong};
 pub use server::{DemoServer, Options, StartError};
+pub use storage_api::StorageApi;

@@ -174,7 +174,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// Owns the connections: they end with it.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Router) {
+pub(crate) async fn accept(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

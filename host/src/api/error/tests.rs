@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::ApiSettings;
 use crate::clock::{Clock, Random};
+use crate::domain::quota::Quota;
 use crate::domain::role::Roles;
 use crate::domain::time::Timestamp;
 use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins, StepLimits};
@@ -46,6 +47,7 @@ async fn each_error_has_its_status_and_code() {
         table: "jobs",
         reason: "x".into(),
     };
+    let over = |quota| ApiError::from(StoreError::OverQuota(OverQuota { quota, limit: 1 }));
     let not_json = serde_json::from_str::<Value>("{").expect_err("not JSON");
     for (error, status, code) in [
         (ApiError::Unauthorized, 401, "UNAUTHORIZED"),
@@ -113,6 +115,14 @@ async fn each_error_has_its_status_and_code() {
         ),
         (ApiError::DeliveryPending, 409, "DELIVERY_PENDING"),
         (ApiError::TooManyCredentials, 409, "TOO_MANY_CREDENTIALS"),
+        (ApiError::OperatorUnauthorized, 401, "UNAUTHORIZED"),
+        (
+            ApiError::from(StoreError::ProjectClosed),
+            401,
+            "PROJECT_DISABLED",
+        ),
+        (over(Quota::Orchestrations), 403, "QUOTA_EXCEEDED"),
+        (over(Quota::JobsPerDay), 429, "QUOTA_EXCEEDED"),
         (ApiError::Store(StoreError::Closing), 503, "UNAVAILABLE"),
         (
             ApiError::Token(TokenError::Store(StoreError::Closing)),
@@ -199,6 +209,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         trusted_proxies: Vec::new(),
         body_limit: 1,
         plugin_limit: 1,
+        operator_token: None,
     };
     let plugins = PluginSettings {
         data_dir: dir.path().to_owned(),

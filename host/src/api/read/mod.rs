@@ -11,6 +11,7 @@ mod notifications;
 mod orchestrations;
 mod pages;
 mod plugins;
+mod projects;
 mod tasks;
 mod tokens;
 
@@ -20,6 +21,7 @@ pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};
 pub(super) use pages::PageQuery;
 pub(super) use plugins::{ComponentWish, read_component_wish, read_grant};
+pub(super) use projects::{read_new_project, read_project_change};
 pub(super) use tasks::{TaskIds, read_tasks};
 pub(super) use tokens::read_token_change;
 

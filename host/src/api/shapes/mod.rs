@@ -8,6 +8,7 @@ mod deliveries;
 mod jobs;
 mod orchestrations;
 mod plugins;
+mod projects;
 mod tokens;
 mod usage;
 
@@ -18,6 +19,7 @@ pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use plugins::{
     print_component, print_components, print_plugin, print_plugins, print_versions,
 };
+pub(super) use projects::{print_new_project, print_project, print_projects, print_quotas};
 pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
 pub(super) use usage::print_usage;
 
