@@ -85,7 +85,9 @@ async fn a_job_never_ends_before_one_of_its_tasks() {
     // Two hosts look at their clocks, and the one that did so first comes second.
     for (step, second) in steps.iter().zip([9, 8]) {
         let at = seconds_after(NOON, second);
-        let ended = test.store.end_step(step.lease, end(Status::Success), at);
+        let ended = test
+            .store
+            .end_step(step.lease, end(Status::Success), Usage::default(), at);
         ended.await.unwrap();
     }
 

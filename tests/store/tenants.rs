@@ -7,6 +7,7 @@ use orchestrator::clock::Clock;
 use orchestrator::domain::ids::ProjectId;
 use orchestrator::domain::job::Status;
 use orchestrator::domain::orchestration::Orchestration;
+use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::quota::{Limits, OverQuota, OwnLimit, Quota};
 use orchestrator::domain::time::Timestamp;
 use orchestrator::janitor::Janitor;
@@ -153,7 +154,10 @@ async fn nothing_of_a_disabled_project_is_claimed() {
     disable(&test, test.project, true, NOON).await;
 
     // The step that runs ends as ever, and what follows from it waits.
-    let ended = test.store.end_step(step.lease, success(), NOON).await;
+    let ended = test
+        .store
+        .end_step(step.lease, success(), Usage::default(), NOON)
+        .await;
     ended.unwrap();
 
     assert!(test.claim(host, minutes(1)).await.is_empty());
@@ -196,7 +200,10 @@ async fn jobs_beyond_the_concurrent_ones_wait_in_their_order() {
         assert_eq!(own.len(), 1);
         assert_eq!(own[0].job.id, *expected);
         assert!(test.claim(host, NOON).await.is_empty());
-        let ended = test.store.end_step(own[0].lease, success(), NOON).await;
+        let ended = test
+            .store
+            .end_step(own[0].lease, success(), Usage::default(), NOON)
+            .await;
         ended.unwrap();
     }
 }
@@ -220,7 +227,10 @@ async fn a_job_that_waits_for_something_remote_leaves_its_place_to_others() {
         message: None,
         component_digest: "d1".into(),
     };
-    test.store.end_step(step.lease, wait, NOON).await.unwrap();
+    test.store
+        .end_step(step.lease, wait, Usage::default(), NOON)
+        .await
+        .unwrap();
 
     let steps = test.claim(host, NOON).await;
 
@@ -427,7 +437,9 @@ async fn of_a_deleted_project_nothing_is_left_but_ids() {
         message: None,
     };
     for step in &steps {
-        let ended = test.store.end_step(step.lease, error.clone(), minutes(5));
+        let ended = test
+            .store
+            .end_step(step.lease, error.clone(), Usage::default(), minutes(5));
         ended.await.unwrap();
     }
     test.job(orchestrations[0].id, minutes(6)).await;
@@ -488,7 +500,10 @@ async fn a_step_of_a_deleted_project_ends_before_its_job_goes() {
             .is_some()
     );
 
-    let ended = test.store.end_step(step.lease, success(), NOON).await;
+    let ended = test
+        .store
+        .end_step(step.lease, success(), Usage::default(), NOON)
+        .await;
     ended.unwrap();
     assert!(test.claim(host, NOON).await.is_empty());
     tidy(&test, NOON).await;

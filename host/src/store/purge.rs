@@ -240,6 +240,11 @@ async fn remove_jobs(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
 const REST: &[&str] = &[
     "DELETE FROM idempotency_keys WHERE (project_id, idempotency_key) IN \
      (SELECT project_id, idempotency_key FROM idempotency_keys WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM credentials WHERE (project_id, name) IN \
+     (SELECT project_id, name FROM credentials WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM components WHERE id IN (SELECT id FROM components WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM plugin_versions WHERE id IN (SELECT id FROM plugin_versions WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM plugins WHERE id IN (SELECT id FROM plugins WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE project_id = $1 LIMIT $2)",
 ];
 

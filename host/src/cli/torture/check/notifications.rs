@@ -22,7 +22,7 @@ pub(super) fn check_notifications(evidence: &Evidence, findings: &mut Findings) 
             let errors = subscriptions
                 .iter()
                 .filter(|one| one.channel == Channel::Error);
-            errors.map(|one| one.email.clone()).collect()
+            errors.filter_map(|one| one.email.clone()).collect()
         } else {
             job.notifications_emails.clone()
         };
@@ -64,7 +64,7 @@ pub(super) fn check_notifications(evidence: &Evidence, findings: &mut Findings) 
                 Broken::LeftOver,
                 format!("delivery {id} of job {job} is pending"),
             ),
-            DeliveryStatus::Failed => {
+            DeliveryStatus::Failed | DeliveryStatus::Disabled => {
                 findings.add(
                     Broken::NotificationLost,
                     format!("delivery {id} of job {job} was given up"),

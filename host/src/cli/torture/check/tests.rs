@@ -9,6 +9,7 @@ use crate::domain::ids::{
 use crate::domain::job::{Initiator, Job, Status, TaskRun};
 use crate::domain::notification::{Channel, Notification, Target};
 use crate::domain::orchestration::{Revision, TokenReference};
+use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
@@ -48,6 +49,7 @@ fn job(id: i64, start_at: Timestamp, status: Status, request: Option<&str>) -> J
         response: None,
         error_code: None,
         message: None,
+        usage: Usage::default(),
     };
     Job {
         id: JobId(id),
@@ -57,9 +59,11 @@ fn job(id: i64, start_at: Timestamp, status: Status, request: Option<&str>) -> J
             id: RevisionId(1),
             tasks: vec![task(None), task(None)],
             notifications: vec![Notification {
-                email: ADDRESS.into(),
+                email: Some(ADDRESS.into()),
                 channel: Channel::Error,
                 parameters: Map::new(),
+                plugin: None,
+                config: None,
             }],
         }),
         status,
@@ -89,6 +93,7 @@ fn tick(outcome: TickOutcome, from: i64, to: i64, job: Option<i64>) -> (Orchestr
         to: second(to, 0),
         ticks: u64::try_from(to - from + 1).unwrap(),
         job_id: job.map(JobId),
+        reason: None,
     };
     (OF, tick)
 }
