@@ -63,3 +63,21 @@ async fn faults_are_named_with_their_place() {
         "must be one of error, waiting, processing, success, warning, recovery"
     );
 }
+
+#[tokio::test]
+async fn the_configuration_of_a_notification_fits_the_schema_of_its_plugin() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    let path = format!("{}/notifications", create_path(&client, json!([])).await);
+    let body = json!([
+        {"plugin": "webhook", "channel": "error", "config": {"url": "https://a.example/hook"}},
+        {"plugin": "webhook", "channel": "error", "config": {}},
+    ]);
+
+    let answer = client.put(&path, body).await;
+
+    assert_eq!(answer.faults(), ["[1].config"]);
+    let body = json!({"name": "x", "notifications": [{"plugin": "slack", "channel": "success"}]});
+    let answer = client.post("/orchestrations", body).await;
+    assert_eq!(answer.faults(), ["notifications[0].config"]);
+}

@@ -105,7 +105,8 @@ async fn a_plugin_that_asks_for_addresses_waits_for_a_grant() {
     let Some(server) = start().await else { return };
     let client = server.client();
 
-    let added = upload(&client, &calls_out(&json!({}))).await.expect(201);
+    let asks = json!({"credentials": ["named"]});
+    let added = upload(&client, &calls_out(&asks)).await.expect(201);
 
     assert_eq!(
         (&added["status"], &added["version"]),
@@ -113,11 +114,11 @@ async fn a_plugin_that_asks_for_addresses_waits_for_a_grant() {
     );
     assert_eq!(
         added["newlyAsked"],
-        json!({"capabilities": ["http"], "hosts": ["https://a.example"]})
+        json!({"capabilities": ["http"], "hosts": ["https://a.example"], "credentials": ["named"]})
     );
     assert_eq!(added["versions"][0]["status"], "awaiting-grant");
 
-    let grant = json!({"capabilities": ["http"], "hosts": ["https://a.example"], "limits": {"cpuSeconds": 2}});
+    let grant = json!({"capabilities": ["http"], "hosts": ["https://a.example"], "credentials": ["named"], "limits": {"cpuSeconds": 2}});
     let granted = client
         .put("/plugins/caller/grant", grant.clone())
         .await
@@ -130,9 +131,36 @@ async fn a_plugin_that_asks_for_addresses_waits_for_a_grant() {
     assert_eq!(granted["granted"], grant);
     assert_eq!(
         granted["newlyAsked"],
-        json!({"capabilities": [], "hosts": []})
+        json!({"capabilities": [], "hosts": [], "credentials": []})
     );
     assert_eq!(client.get("/plugins/caller").await.expect(200), granted);
+}
+
+#[tokio::test]
+async fn a_credential_that_is_asked_for_is_granted_like_a_host() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    let nothing = json!({"capabilities": [], "hosts": []});
+    let first = upload(&client, &calls_out(&nothing)).await.expect(201);
+    assert_eq!(first["status"], "ready");
+
+    let asks =
+        json!({"version": "1.1.0", "capabilities": [], "hosts": [], "credentials": ["shop"]});
+    let more = upload(&client, &calls_out(&asks)).await.expect(201);
+
+    assert_eq!(
+        (&more["version"], &more["newlyAsked"]["credentials"]),
+        (&json!("1.0.0"), &json!(["shop"]))
+    );
+    let wrong = json!({"credentials": ["a b"]});
+    let refused = client.put("/plugins/caller/grant", wrong).await;
+    assert_eq!(refused.refusal(400), "VALIDATION");
+    let grant = json!({"credentials": ["shop"]});
+    let granted = client.put("/plugins/caller/grant", grant).await.expect(200);
+    assert_eq!(
+        (&granted["version"], &granted["granted"]["credentials"]),
+        (&json!("1.1.0"), &json!(["shop"]))
+    );
 }
 
 #[tokio::test]
@@ -160,7 +188,7 @@ async fn a_new_version_that_asks_for_more_waits_while_the_old_one_serves() {
     );
     assert_eq!(
         more["newlyAsked"],
-        json!({"capabilities": [], "hosts": ["https://b.example"]})
+        json!({"capabilities": [], "hosts": ["https://b.example"], "credentials": []})
     );
     assert_eq!(more["status"], "ready");
     let states = more["versions"].as_array().expect("versions").iter();
@@ -697,4 +725,31 @@ async fn another_projects_plugins_and_components_do_not_exist() {
         server.client().get("/plugins/caller").await.expect(200)["granted"],
         Value::Null
     );
+}
+
+#[tokio::test]
+async fn a_plugin_that_a_notification_names_is_not_deleted() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    let manifest =
+        json!({"kind": "delivery", "id": "pager", "version": "1.0.0", "contract": "0.1"});
+    let component = with_changes(guest("delivers"), manifest, &json!({}));
+    upload(&client, &component).await.expect(201);
+    let notification = json!({"plugin": "pager", "channel": "error"});
+    let body = json!({"name": "Paged", "notifications": [notification]});
+    let made = client.post("/orchestrations", body).await.expect(201);
+
+    let refused = client.delete("/plugins/pager").await;
+
+    let text = refused.json["message"].as_str().expect("text").to_owned();
+    assert_eq!(refused.refusal(409), "PLUGIN_IN_USE");
+    assert!(text.contains(&made["id"].to_string()), "{text}");
+    client
+        .put(
+            &format!("/orchestrations/{}/notifications", made["id"]),
+            json!([]),
+        )
+        .await
+        .expect(202);
+    client.delete("/plugins/pager").await.expect(204);
 }

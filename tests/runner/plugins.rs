@@ -99,6 +99,7 @@ fn http(hosts: &[String]) -> Grant {
     Grant {
         capabilities: vec![Capability::Http],
         hosts: hosts.to_vec(),
+        credentials: Vec::new(),
         limits: GrantedLimits::default(),
     }
 }

@@ -7,6 +7,7 @@ use super::paths::IdText;
 use super::read::{check, read_notifications};
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
+use crate::domain::notification::Notification;
 use crate::store::OrchestrationChange;
 use axum::Json;
 use axum::extract::State;
@@ -37,10 +38,32 @@ pub(super) async fn replace_notifications(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let notifications = check(|faults| read_notifications(&body, "", faults))?;
+    check_configurations(&state, &caller, &notifications, "").await?;
     let change = OrchestrationChange {
         notifications: Some(notifications),
         ..OrchestrationChange::default()
     };
     let updated = save(&state, &caller, id, change).await?;
     Ok((StatusCode::ACCEPTED, Json(&updated.revision.notifications)).into_response())
+}
+
+/// Whether notifications of a list at `path` fit what the plugins that deliver them want.
+///
+/// # Errors
+/// [`ApiError::Invalid`] with every fault.
+pub(super) async fn check_configurations(
+    state: &ApiState,
+    caller: &Caller,
+    notifications: &[Notification],
+    path: &str,
+) -> Result<(), ApiError> {
+    let faults = state
+        .registry
+        .check_notifications(caller.project, notifications, path);
+    let faults = faults.await?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(faults))
+    }
 }

@@ -3,6 +3,7 @@
 use super::addresses::Base;
 use super::auth::Caller;
 use super::body::JsonObject;
+use super::notifications::check_configurations;
 use super::paths::IdText;
 use super::read::{self, check};
 use super::shapes::{print_orchestration, print_orchestrations};
@@ -46,6 +47,7 @@ pub(super) async fn create_orchestration(
 ) -> Result<Response, ApiError> {
     let body = check(|faults| read::read_create(&body, faults))?;
     check_parameters(&state, &caller, &body.tasks, "tasks").await?;
+    check_configurations(&state, &caller, &body.notifications, "notifications").await?;
     let token = choose_token(&state, &caller, body.token_id, &body.name).await?;
     let made_elsewhere = match &token {
         TokenChoice::Made(id) => Some(*id),
@@ -85,6 +87,8 @@ pub(super) async fn update_orchestration(
     let change = check(|faults| read::read_update(&body, faults))?;
     let tasks = change.tasks.as_deref().unwrap_or_default();
     check_parameters(&state, &caller, tasks, "tasks").await?;
+    let notifications = change.notifications.as_deref().unwrap_or_default();
+    check_configurations(&state, &caller, notifications, "notifications").await?;
     if let Some(token) = change.token_id {
         caller.check_may_assign(token)?;
         keep_own(&state, &caller, token).await?;

@@ -42,6 +42,9 @@ pub struct Grant {
     pub capabilities: Vec<Capability>,
     /// Patterns as in a manifest, checked to be valid.
     pub hosts: Vec<String>,
+    /// Names of credentials, or `named`, as in a manifest.
+    #[serde(default)]
+    pub credentials: Vec<String>,
     #[serde(default)]
     pub limits: GrantedLimits,
 }

@@ -11,7 +11,7 @@ use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
-use crate::plugins::{MailThread, Manifest, Plugins, StepError};
+use crate::plugins::{MailThread, Plugin, Plugins, StepError};
 use crate::registry::{Registry, Unresolved};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
 use crate::tokens::Tokens;
@@ -182,7 +182,7 @@ impl Deliverer {
             Err(Unresolved::Failed(failure)) => return Err(failure.into()),
             Err(Unresolved::Unavailable(why)) => return Err(StepError::Abandoned(why)),
         };
-        let credentials = self.credentials(delivery, plugin.manifest()).await?;
+        let credentials = self.credentials(delivery, &plugin).await?;
         let (event, thread) = (self.event(delivery), self.thread(delivery));
         self.plugins
             .deliver(&plugin, event, thread, credentials)
@@ -193,11 +193,11 @@ impl Deliverer {
     async fn credentials(
         &self,
         delivery: &LeasedDelivery,
-        manifest: &Manifest,
+        plugin: &Plugin,
     ) -> Result<Vec<Credential>, StepError> {
         let config: Value = serde_json::from_str(&delivery.target.config).unwrap_or_default();
         let named = config.get(NAMING_KEY).and_then(Value::as_str);
-        let wanted = manifest.credentials_wanted(named);
+        let wanted = plugin.credentials_wanted(named);
         let opened = self
             .tokens
             .open_credentials(delivery.project_id, &wanted)

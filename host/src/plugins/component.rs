@@ -39,6 +39,8 @@ pub(super) struct Loaded {
 pub(super) struct Granted {
     pub(super) hosts: Arc<[HostPattern]>,
     pub(super) has_mail: bool,
+    /// Entries of the manifest's list.
+    pub(super) credentials: Vec<String>,
 }
 
 pub(super) enum Exports {
@@ -94,6 +96,7 @@ impl Plugin {
                     .filter_map(|text| HostPattern::parse(text).ok())
                     .collect(),
                 has_mail: has(Capability::Mail),
+                credentials: grant.credentials.clone(),
             }),
         }))
     }
@@ -110,6 +113,15 @@ impl Plugin {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// The names of the credentials that a call may use, where the task or the notification names this one: what the manifest
+    /// asks for and the project grants.
+    #[must_use]
+    pub fn credentials_wanted(&self, named: Option<&str>) -> Vec<String> {
+        let granted = self.0.granted.as_ref().map(|granted| &granted.credentials);
+        let is_granted = |asked: &String| granted.is_none_or(|granted| granted.contains(asked));
+        self.manifest().credentials_wanted(named, is_granted)
     }
 
     /// What a crash in the middle of a step means.

@@ -272,10 +272,14 @@ impl Manifest {
         })
     }
 
-    /// The names of the credentials that a call may use, where the task or the notification names this one.
-    #[must_use]
-    pub fn credentials_wanted(&self, named: Option<&str>) -> Vec<String> {
-        let wanted = self.credentials.iter();
+    /// The names of the credentials that a call may use, where the task or the notification names this one, of those entries
+    /// that are granted.
+    pub(super) fn credentials_wanted(
+        &self,
+        named: Option<&str>,
+        is_granted: impl Fn(&String) -> bool,
+    ) -> Vec<String> {
+        let wanted = self.credentials.iter().filter(|asked| is_granted(asked));
         let wanted = wanted.filter_map(|name| if name == NAMED { named } else { Some(name) });
         wanted.map(str::to_owned).collect()
     }
@@ -442,7 +446,7 @@ mod tests {
             let mut json = valid();
             json["credentials"] = credentials;
             let manifest = Manifest::parse(json.to_string().as_bytes()).unwrap();
-            manifest.credentials_wanted(named)
+            manifest.credentials_wanted(named, |_| true)
         };
         assert_eq!(wanted(json!([]), Some("shop")), Vec::<String>::new());
         assert_eq!(wanted(json!(["named"]), Some("shop")), ["shop"]);

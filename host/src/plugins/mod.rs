@@ -315,7 +315,7 @@ impl Plugins {
         .await
     }
 
-    /// Makes one attempt to deliver an event, with credentials that [`Manifest::credentials_wanted`] names, and answers with
+    /// Makes one attempt to deliver an event, with credentials that [`Plugin::credentials_wanted`] names, and answers with
     /// the receipt where there is one.
     ///
     /// # Errors

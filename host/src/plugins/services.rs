@@ -21,7 +21,7 @@ pub trait StepServices: Send + Sync {
     /// The run's `X-StorageApi-Token`; asked for each request to an origin that gets it.
     fn token(&self) -> BoxFuture<'_, Result<String, TokenRefusal>>;
 
-    /// The credentials of this step, opened: those that [`Manifest::credentials_wanted`](super::Manifest::credentials_wanted)
+    /// The credentials of this step, opened: those that [`Plugin::credentials_wanted`](super::Plugin::credentials_wanted)
     /// names and the project has.
     fn credentials(&self) -> &[Credential] {
         &[]

@@ -1,10 +1,12 @@
-//! Whether tasks fit the plugins that will run them, as far as these say when they are saved.
+//! Whether tasks and notifications fit the plugins that will run and deliver them, as far as these say when they are saved.
 
-use super::{Registry, RegistryError};
+use super::{PluginView, Registry, RegistryError};
 use crate::domain::faults::{Fault, Faults};
 use crate::domain::ids::ProjectId;
+use crate::domain::notification::Notification;
 use crate::domain::task::Task;
 use crate::plugins::{Kind, Manifest};
+use serde_json::Map;
 use std::collections::HashMap;
 
 impl Registry {
@@ -31,6 +33,34 @@ impl Registry {
             if let Some(Some(manifest)) = manifests.get(component) {
                 let path = format!("{path}[{at}].actionParameters");
                 manifest.check_parameters(&task.action_parameters, &path, &mut faults);
+            }
+        }
+        Ok(faults.into_list())
+    }
+
+    /// What is wrong with the configurations of notifications in a list that stands at `path`. Those of a plugin that the
+    /// project does not have yet are fine.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn check_notifications(
+        &self,
+        project: ProjectId,
+        notifications: &[Notification],
+        path: &str,
+    ) -> Result<Vec<Fault>, RegistryError> {
+        let mut faults = Faults::default();
+        let none = Map::new();
+        for (at, notification) in notifications.iter().enumerate() {
+            let Some(id) = notification.plugin.as_deref() else {
+                continue;
+            };
+            let plugin = self.show(project, id).await?;
+            let plugin = plugin.filter(|plugin| plugin.kind == Kind::Delivery);
+            if let Some(version) = plugin.as_ref().and_then(PluginView::current) {
+                let config = notification.config.as_ref().unwrap_or(&none);
+                let path = format!("{path}[{at}].config");
+                version.manifest.check_config(config, &path, &mut faults);
             }
         }
         Ok(faults.into_list())

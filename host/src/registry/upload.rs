@@ -191,13 +191,14 @@ impl Registry {
         project: ProjectId,
         id: &str,
     ) -> Result<Vec<OrchestrationId>, RegistryError> {
-        if self.store.read_component(project, id).await?.is_some() {
-            return Ok(Vec::new());
-        }
+        let entry = self.store.read_component(project, id).await?;
         let all = self.store.list_orchestrations(project).await?;
         let names_it = all.into_iter().filter(|one| {
             let mut tasks = one.revision.tasks.iter();
-            tasks.any(|task| task.component.as_deref() == Some(id))
+            let mut notifications = one.revision.notifications.iter();
+            // Where the name is an entry of the component registry, tasks mean that one.
+            (entry.is_none() && tasks.any(|task| task.component.as_deref() == Some(id)))
+                || notifications.any(|notification| notification.plugin.as_deref() == Some(id))
         });
         Ok(names_it.map(|one| one.id).collect())
     }

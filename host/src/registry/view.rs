@@ -56,6 +56,7 @@ pub enum VersionState {
 pub struct Asked {
     pub capabilities: Vec<Capability>,
     pub hosts: Vec<String>,
+    pub credentials: Vec<String>,
 }
 
 impl Asked {
@@ -63,11 +64,12 @@ impl Asked {
         Self {
             capabilities: manifest.capabilities.clone(),
             hosts: manifest.hosts().collect(),
+            credentials: manifest.credentials.clone(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.capabilities.is_empty() && self.hosts.is_empty()
+        self.capabilities.is_empty() && self.hosts.is_empty() && self.credentials.is_empty()
     }
 
     /// What of this is in none of the others.
@@ -76,6 +78,11 @@ impl Asked {
             others
                 .iter()
                 .any(|other| other.capabilities.contains(wanted))
+        };
+        let has_credential = |wanted: &String| {
+            others
+                .iter()
+                .any(|other| other.credentials.contains(wanted))
         };
         let has_host = |wanted: &String| others.iter().any(|other| other.hosts.contains(wanted));
         Self {
@@ -91,6 +98,12 @@ impl Asked {
                 .filter(|wanted| !has_host(wanted))
                 .cloned()
                 .collect(),
+            credentials: self
+                .credentials
+                .iter()
+                .filter(|wanted| !has_credential(wanted))
+                .cloned()
+                .collect(),
         }
     }
 }
@@ -100,6 +113,7 @@ impl From<&Grant> for Asked {
         Self {
             capabilities: grant.capabilities.clone(),
             hosts: grant.hosts.clone(),
+            credentials: grant.credentials.clone(),
         }
     }
 }

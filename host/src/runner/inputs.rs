@@ -4,7 +4,7 @@ use super::Runner;
 use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
 use crate::domain::references::{self, Responses, Unresolved};
 use crate::domain::step::{Failure, FailureKind};
-use crate::plugins::Manifest;
+use crate::plugins::Plugin;
 use crate::store::{LeasedStep, StoreError};
 use crate::tokens::TokenError;
 use serde_json::{Map, Value};
@@ -22,10 +22,10 @@ impl Runner {
     pub(super) async fn inputs(
         &self,
         leased: &LeasedStep,
-        manifest: &Manifest,
+        plugin: &Plugin,
     ) -> Result<(Map<String, Value>, Vec<Credential>), NoInput> {
         let parameters = self.parameters(leased).await?;
-        Ok((parameters, self.credentials(leased, manifest).await?))
+        Ok((parameters, self.credentials(leased, plugin).await?))
     }
 
     /// The same for every step of a run: the tasks that are referred to have ended before it began.
@@ -60,11 +60,11 @@ impl Runner {
     async fn credentials(
         &self,
         leased: &LeasedStep,
-        manifest: &Manifest,
+        plugin: &Plugin,
     ) -> Result<Vec<Credential>, NoInput> {
         let named = leased.task.action_parameters.get(NAMING_KEY);
         let named = named.and_then(Value::as_str);
-        let wanted = manifest.credentials_wanted(named);
+        let wanted = plugin.credentials_wanted(named);
         if wanted.is_empty() {
             return Ok(Vec::new());
         }

@@ -76,7 +76,7 @@ impl Runner {
         {
             return end;
         }
-        let (parameters, credentials) = match self.inputs(leased, plugin.manifest()).await {
+        let (parameters, credentials) = match self.inputs(leased, &plugin).await {
             Ok(inputs) => inputs,
             Err(NoInput::Failed(failure)) => return failed(failure),
             Err(NoInput::Store(error)) => {

@@ -191,6 +191,23 @@ async fn insert_bytes(
     Ok(())
 }
 
+/// Removes some versions of a project's plugins, whatever they serve; returns how many. For a project that is deleted.
+pub(super) async fn drop_versions(tx: &mut Tx, project: ProjectId, most: i64) -> Result<usize> {
+    let rows = sqlx::query(
+        "SELECT v.id FROM plugin_versions v JOIN plugins p ON p.id = v.plugin_id WHERE p.project_id = $1 \
+         ORDER BY v.id LIMIT $2",
+    )
+    .bind(project.0)
+    .bind(most)
+    .fetch_all(&mut *tx)
+    .await?;
+    for row in &rows {
+        let version = Columns::of(row, "plugin_versions").int("id")?;
+        drop_version(tx, PluginVersionId(version)).await?;
+    }
+    Ok(rows.len())
+}
+
 /// Versions beyond the newest few go, but for the one that serves and those that a task under way began with.
 async fn drop_idle_versions(tx: &mut Tx, plugin: PluginId) -> Result<()> {
     let rows = sqlx::query(

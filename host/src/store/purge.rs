@@ -6,6 +6,7 @@
 //! are never given again.
 
 use super::locks::lock_orchestration;
+use super::plugin_versions::drop_versions;
 use super::rows::Columns;
 use super::ticks::close_ledger;
 use super::{Result, Store, Tx};
@@ -236,6 +237,9 @@ async fn remove_jobs(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
     Ok(())
 }
 
+/// Versions of plugins that go at once: each has a component of some megabytes.
+const MOST_VERSIONS: i64 = 20;
+
 /// Statements that remove what belongs to the project itself, some rows at a time.
 const REST: &[&str] = &[
     "DELETE FROM idempotency_keys WHERE (project_id, idempotency_key) IN \
@@ -243,12 +247,14 @@ const REST: &[&str] = &[
     "DELETE FROM credentials WHERE (project_id, name) IN \
      (SELECT project_id, name FROM credentials WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM components WHERE id IN (SELECT id FROM components WHERE project_id = $1 LIMIT $2)",
-    "DELETE FROM plugin_versions WHERE id IN (SELECT id FROM plugin_versions WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM plugins WHERE id IN (SELECT id FROM plugins WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE project_id = $1 LIMIT $2)",
 ];
 
 async fn purge_rest(tx: &mut Tx, project: ProjectId) -> Result<Purged> {
+    if drop_versions(tx, project, MOST_VERSIONS).await? > 0 {
+        return Ok(Purged::Some);
+    }
     for sql in REST {
         let removed = sqlx::query(*sql)
             .bind(project.0)

@@ -2,12 +2,15 @@
 
 use super::Fields;
 use super::tasks::{fault_of_address, fault_of_component};
+use crate::domain::credential::is_credential_name;
 use crate::domain::faults::Faults;
 use crate::domain::plugin::{Capability, Grant, GrantedLimits, MOST_CONFIG_BYTES};
 use serde_json::{Map, Value};
 use url::Url;
 
 const MOST_HOSTS: usize = 100;
+/// As in a manifest.
+const MOST_GRANTED_CREDENTIALS: usize = 20;
 const MOST_HOST_CHARACTERS: usize = 300;
 const MOST_VERSION_CHARACTERS: usize = 100;
 const MOST_NAME_CHARACTERS: usize = 255;
@@ -26,6 +29,7 @@ pub(in crate::api) fn read_grant(
     let grant = Grant {
         capabilities: read_capabilities(&mut fields),
         hosts: read_hosts(&mut fields),
+        credentials: read_credentials(&mut fields),
         limits: read_limits(&mut fields),
     };
     if !grant.hosts.is_empty() && !grant.capabilities.contains(&Capability::Http) {
@@ -73,6 +77,27 @@ fn read_hosts(fields: &mut Fields<'_, '_>) -> Vec<String> {
         }
     }
     hosts
+}
+
+fn read_credentials(fields: &mut Fields<'_, '_>) -> Vec<String> {
+    const KEY: &str = "credentials";
+    let values = fields.array(KEY).unwrap_or_default();
+    if values.len() > MOST_GRANTED_CREDENTIALS {
+        let most = MOST_GRANTED_CREDENTIALS;
+        fields.fault(KEY, format!("must not have more than {most} names"));
+        return Vec::new();
+    }
+    let mut names = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        match value.as_str().filter(|name| is_credential_name(name)) {
+            Some(name) => names.push(name.to_owned()),
+            None => fields.fault(
+                &format!("{KEY}[{at}]"),
+                "must be the name of a credential, or \"named\"",
+            ),
+        }
+    }
+    names
 }
 
 fn read_limits(fields: &mut Fields<'_, '_>) -> GrantedLimits {

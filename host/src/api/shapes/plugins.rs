@@ -38,6 +38,7 @@ struct PluginShape<'a> {
 struct AskedShape {
     capabilities: Vec<Capability>,
     hosts: Vec<String>,
+    credentials: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +58,7 @@ impl From<Asked> for AskedShape {
         Self {
             capabilities: asked.capabilities,
             hosts: asked.hosts,
+            credentials: asked.credentials,
         }
     }
 }
