@@ -309,7 +309,7 @@ async fn what_is_no_usable_plugin_is_refused_with_the_place_and_the_reason() {
             "no capability",
             calls_out(&json!({"capabilities": [], "hosts": []})),
             "contract",
-            "does not ask for the capability http",
+            "only where the manifest asks for the capability http",
         ),
         (
             "an unknown import",

@@ -135,7 +135,7 @@ impl Call {
         }
         self.signals.add_sent(sent_bytes);
         match &self.outbound.rehearsal {
-            Some(rehearsal) => self.rehearse(rehearsal, outgoing),
+            Some(rehearsal) => self.rehearse(rehearsal, &outgoing),
             None => self.exchange(outgoing, options).await,
         }
     }
@@ -314,7 +314,7 @@ impl Call {
     fn rehearse(
         &self,
         rehearsal: &Rehearsal,
-        outgoing: reqwest::Request,
+        outgoing: &reqwest::Request,
     ) -> Result<Response<WasiBody>, Error> {
         let is_head = outgoing.method() == Method::HEAD;
         let mut request = Request::new(Bytes::new());
