@@ -140,23 +140,21 @@ async fn a_plugin_that_asks_for_addresses_waits_for_a_grant() {
 async fn a_credential_that_is_asked_for_is_granted_like_a_host() {
     let Some(server) = start().await else { return };
     let client = server.client();
-    let nothing = json!({"capabilities": [], "hosts": []});
-    let first = upload(&client, &calls_out(&nothing)).await.expect(201);
+    let first = upload(&client, &noop(&json!({}))).await.expect(201);
     assert_eq!(first["status"], "ready");
 
-    let asks =
-        json!({"version": "1.1.0", "capabilities": [], "hosts": [], "credentials": ["shop"]});
-    let more = upload(&client, &calls_out(&asks)).await.expect(201);
+    let asks = json!({"version": "1.1.0", "credentials": ["shop"]});
+    let more = upload(&client, &noop(&asks)).await.expect(201);
 
     assert_eq!(
         (&more["version"], &more["newlyAsked"]["credentials"]),
         (&json!("1.0.0"), &json!(["shop"]))
     );
     let wrong = json!({"credentials": ["a b"]});
-    let refused = client.put("/plugins/caller/grant", wrong).await;
+    let refused = client.put("/plugins/mine/grant", wrong).await;
     assert_eq!(refused.refusal(400), "VALIDATION");
     let grant = json!({"credentials": ["shop"]});
-    let granted = client.put("/plugins/caller/grant", grant).await.expect(200);
+    let granted = client.put("/plugins/mine/grant", grant).await.expect(200);
     assert_eq!(
         (&granted["version"], &granted["granted"]["credentials"]),
         (&json!("1.1.0"), &json!(["shop"]))
