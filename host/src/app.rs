@@ -3,6 +3,8 @@
 //! On a stop the listener takes no more requests, loops begin nothing new and let running steps end; what is then still
 //! in hand is given back, so that the next start goes on with it at once.
 
+mod data_dir;
+
 use crate::api::{self, ApiSettings, ApiState};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -17,14 +19,11 @@ use crate::registry::Registry;
 use crate::relay::Relay;
 use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
-use crate::store::{DATABASE_FILE, Store, WakeChannel};
+use crate::store::{Store, WakeChannel};
 use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
-use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -42,11 +41,11 @@ const LAST_REQUESTS: Duration = Duration::from_secs(10);
 /// What the server needs is missing, wrong or in use; the message says what.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
-    make_data_dir(&config.data_dir)?;
-    let _lock = lock_data_dir(&config.data_dir)?;
+    data_dir::make(&config.data_dir)?;
+    let _lock = data_dir::lock(&config.data_dir)?;
     let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
     let plugins = open_plugins(&config, &keys, &clock);
-    make_private_database(&config)?;
+    data_dir::make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
     let store = store
         .context("cannot open the database")?
@@ -396,53 +395,4 @@ async fn installation_id(store: &Store, random: &Random) -> anyhow::Result<Strin
     let made = random.text(16)?.into_bytes();
     let kept = store.keep_setting("installation", made).await?;
     Ok(String::from_utf8(kept)?)
-}
-
-/// Makes the folder, for this user only; one that exists is left as it is.
-fn make_data_dir(path: &Path) -> anyhow::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder
-        .create(path)
-        .with_context(|| format!("data-dir cannot be made at {}", path.display()))
-}
-
-/// The embedded database is this user's only, also in a folder that others can read.
-fn make_private_database(config: &Config) -> anyhow::Result<()> {
-    let path = config.data_dir.join(DATABASE_FILE);
-    if config.database_url != Store::embedded_url(&config.data_dir) {
-        return Ok(());
-    }
-    let mut options = File::options();
-    options.create(true).append(true).mode(0o600);
-    let made = options.open(&path);
-    made.map(drop)
-        .with_context(|| format!("cannot make the database {}", path.display()))
-}
-
-/// Held as long as the server runs: a data directory has one server.
-fn lock_data_dir(path: &Path) -> anyhow::Result<File> {
-    let lock_path = path.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path);
-    let file = file.with_context(|| format!("data-dir cannot be used: {}", lock_path.display()))?;
-    let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another server is running on the data-dir {}",
-                path.display()
-            )
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", lock_path.display()))
-        }
-    }
 }

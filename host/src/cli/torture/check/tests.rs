@@ -67,10 +67,7 @@ fn job(id: i64, start_at: Timestamp, status: Status, request: Option<&str>) -> J
             }],
         }),
         status,
-        initialized_by: match request {
-            Some(_) => Initiator::Manually,
-            None => Initiator::Scheduler,
-        },
+        initialized_by: request.map_or(Initiator::Scheduler, |_| Initiator::Manually),
         created_at: start_at,
         start_at: Some(start_at),
         end_at: Some(Timestamp(start_at.0 + 10_000_000)),
