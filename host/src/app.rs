@@ -5,7 +5,7 @@
 
 mod data_dir;
 
-use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{self, ApiSettings, ApiState, Streams};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
@@ -180,6 +180,7 @@ impl Server {
                     store: self.store.clone(),
                     pause: self.pause(&wakes.scheduler),
                     runner: wakes.runner.clone(),
+                    events: wakes.events.clone(),
                 }
                 .run(),
             );
@@ -223,6 +224,7 @@ impl Server {
                 wakes.deliverer.clone()
             },
             used: StepUses::default(),
+            events: wakes.events.clone(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
                 project_workers: self.config.project_workers,
@@ -276,6 +278,8 @@ impl Server {
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
             deliverer: wakes.deliverer.clone(),
+            events: wakes.events.clone(),
+            streams: Streams::new(self.stop.clone()),
         }
     }
 

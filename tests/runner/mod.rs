@@ -52,6 +52,7 @@ impl Running {
             },
             notifier: Wake::default(),
             used: StepUses::default(),
+            events: Wake::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

@@ -6,7 +6,7 @@ use super::client::Client;
 use super::database::Database;
 use super::steps::plugins;
 use futures_util::FutureExt;
-use orchestrator::api::{ApiSettings, ApiState, router, serve};
+use orchestrator::api::{ApiSettings, ApiState, Streams, router, serve};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
@@ -17,7 +17,7 @@ use orchestrator::domain::token::Rights;
 use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
-use orchestrator::wake::Wake;
+use orchestrator::wake::{Stop, Wake};
 use sqlx::Connection;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -41,6 +41,10 @@ pub struct Server {
     pub clock: Clock,
     pub runner: Wake,
     pub scheduler: Wake,
+    /// Poked where something was told of a job.
+    pub events: Wake,
+    /// Ends the streams.
+    pub stop: Stop,
     listening: JoinHandle<()>,
     url: String,
     _dir: TempDir,
@@ -97,6 +101,8 @@ impl Server {
         };
         let runner = Wake::default();
         let scheduler = Wake::default();
+        let events = Wake::default();
+        let stop = Stop::default();
         let state = ApiState {
             store: store.clone(),
             registry: Registry::new(store.clone(), plugins().clone()),
@@ -107,6 +113,8 @@ impl Server {
             runner: runner.clone(),
             scheduler: scheduler.clone(),
             deliverer: Wake::default(),
+            events: events.clone(),
+            streams: Streams::new(stop.clone()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
@@ -118,6 +126,8 @@ impl Server {
             clock,
             runner,
             scheduler,
+            events,
+            stop,
             listening,
             url,
             _dir: dir,

@@ -1,5 +1,6 @@
-//! Who calls: the header `X-StorageApi-Token`, and what its token may do.
+//! Who calls: the header `X-StorageApi-Token`, or else the session of a browser, and what its token may do.
 
+use super::sessions::presented_session;
 use super::{ApiError, ApiState};
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
@@ -24,10 +25,11 @@ pub(super) struct Caller {
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
     user_agent: Option<String>,
+    presented: Presented,
     secret: Secret,
 }
 
-/// What the caller presented; it does not print.
+/// The value of the caller's token; it does not print.
 struct Secret(String);
 
 impl std::fmt::Debug for Secret {
@@ -36,10 +38,77 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What a caller presented; it does not print.
+pub(super) enum Presented {
+    Token(String),
+    /// The id of a browser's session.
+    Session(String),
+}
+
+impl std::fmt::Debug for Presented {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Presented")
+    }
+}
+
+impl Presented {
+    /// The token that it is, or stands for, as it is now, and its value; `None` where it is none.
+    ///
+    /// # Errors
+    /// Where nobody can say, or the token's project is disabled.
+    pub(super) async fn authenticate(
+        &self,
+        state: &ApiState,
+    ) -> Result<Option<(Token, String)>, ApiError> {
+        let secret = match self {
+            Self::Token(secret) => Some(secret.clone()),
+            Self::Session(id) => {
+                let session = state.tokens.session_token(id).await?;
+                session.map(|session| session.secret)
+            }
+        };
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        let token = state.tokens.authenticate(&secret).await?;
+        Ok(token.map(|token| (token, secret)))
+    }
+}
+
 impl Caller {
-    /// What was presented, for calls elsewhere on the caller's behalf.
+    /// Whoever presents this now.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthorized`] where it is no valid token.
+    pub(super) async fn of(
+        presented: Presented,
+        headers: &HeaderMap,
+        state: &ApiState,
+    ) -> Result<Self, ApiError> {
+        let found = presented.authenticate(state).await?;
+        let (token, secret) = found.ok_or(ApiError::Unauthorized)?;
+        Ok(Self {
+            project: token.project_id,
+            token,
+            user_agent: user_agent(headers),
+            presented,
+            secret: Secret(secret),
+        })
+    }
+
+    /// The token's value, for calls elsewhere on the caller's behalf.
     pub(super) fn secret(&self) -> &str {
         &self.secret.0
+    }
+
+    /// Whether it is a page of this server, which has a session in place of the token.
+    pub(super) fn has_session(&self) -> bool {
+        matches!(self.presented, Presented::Session(_))
+    }
+
+    /// For whoever has to ask again whether the caller is still one.
+    pub(super) fn into_presented(self) -> Presented {
+        self.presented
     }
 
     /// As the creator of other tokens.
@@ -102,23 +171,18 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let secret = presented_secret(&parts.headers).ok_or(ApiError::Unauthorized)?;
-        let token = state
-            .tokens
-            .authenticate(secret)
-            .await?
-            .ok_or(ApiError::Unauthorized)?;
-        Ok(Self {
-            project: token.project_id,
-            token,
-            user_agent: user_agent(&parts.headers),
-            secret: Secret(secret.to_owned()),
-        })
+        let secret = presented_secret(&parts.headers).map(str::to_owned);
+        let presented = match secret {
+            Some(secret) => Some(Presented::Token(secret)),
+            None => presented_session(parts, state).await?,
+        };
+        let presented = presented.ok_or(ApiError::Unauthorized)?;
+        Self::of(presented, &parts.headers, state).await
     }
 }
 
 /// The secret in the request's header, if it is one.
-pub(super) fn presented_secret(headers: &HeaderMap) -> Option<&str> {
+fn presented_secret(headers: &HeaderMap) -> Option<&str> {
     let secret = headers.get(TOKEN_HEADER)?.to_str().ok()?.trim();
     (!secret.is_empty()).then_some(secret)
 }

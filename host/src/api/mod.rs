@@ -17,6 +17,7 @@ mod cors;
 mod credentials;
 mod deliveries;
 mod error;
+mod events;
 mod forms;
 mod health;
 mod jobs;
@@ -30,13 +31,17 @@ mod read;
 mod router;
 mod runs;
 mod serve;
+mod sessions;
 mod shapes;
+mod streams;
 mod tasks;
 mod tokens;
+mod ui;
 
 pub use error::ApiError;
 pub use router::router;
 pub use serve::serve;
+pub use streams::Streams;
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
@@ -64,6 +69,9 @@ pub struct ApiState {
     pub scheduler: Wake,
     /// Poked after a delivery was asked for once more.
     pub deliverer: Wake,
+    /// Poked after something was told of a job; streams wait for it.
+    pub events: Wake,
+    pub streams: Streams,
 }
 
 /// How many a list has in all, on whatever page.

@@ -10,11 +10,13 @@ mod keys;
 mod operator;
 mod remote;
 mod seal;
+mod sessions;
 
 pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
 pub use operator::OperatorToken;
 pub use remote::{RemoteError, RemoteSettings};
 pub use seal::SealError;
+pub use sessions::{SESSION_LIFE, SessionToken};
 
 use crate::clock::{Clock, Random, RandomUnavailable};
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};

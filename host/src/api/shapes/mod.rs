@@ -5,6 +5,7 @@
 
 mod credentials;
 mod deliveries;
+mod events;
 mod jobs;
 mod orchestrations;
 mod plugins;
@@ -14,6 +15,7 @@ mod usage;
 
 pub(super) use credentials::{print_credential, print_credentials};
 pub(super) use deliveries::{print_deliveries, print_delivery};
+pub(super) use events::{print_events, print_frame};
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use plugins::{
