@@ -188,6 +188,16 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     .expect("a signed notification");
     let shown = client.get("/credentials").await.expect(200);
     let deliveries = client.get("/orchestrations/1/deliveries").await.expect(200);
+    let events = client.get("/events?limit=500").await.expect(200);
+    let signing_in = client
+        .request(reqwest::Method::POST, "/ui/session")
+        .header("Sec-Fetch-Site", "same-origin")
+        .body(json!({"token": MASTER}).to_string());
+    let signed_in = client.send(signing_in).await;
+    let cookie = signed_in.headers["set-cookie"].to_str().expect("text");
+    let (_, session) = cookie.split_once('=').expect("a value");
+    let session = session.split(';').next().expect("a value").to_owned();
+    let signed_in = signed_in.expect(201);
 
     let sent = demo.requests();
     let sent = sent
@@ -214,12 +224,19 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
 
     let mut places = files_below(&installation.data_dir());
     places.push(("the log".into(), log.into_bytes()));
-    for answer in [job, shown, deliveries] {
+    for answer in [job, shown, deliveries, events, signed_in] {
         places.push(("an answer".into(), answer.to_string().into_bytes()));
     }
     assert!(places.len() > 4, "there is something to search");
     let key_bytes = KEY.strip_prefix("whsec_").unwrap_or_default();
-    for secret in [token.as_str(), MASTER, secret, &encoded, key_bytes] {
+    for secret in [
+        token.as_str(),
+        MASTER,
+        secret,
+        &encoded,
+        key_bytes,
+        &session,
+    ] {
         for (place, bytes) in &places {
             let found = bytes
                 .windows(secret.len())

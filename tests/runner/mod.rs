@@ -1,5 +1,6 @@
 //! The runner on a clock that is moved by hand, with the plugins as shipped and a real component server.
 
+mod events;
 mod plugins;
 
 use crate::support::database::Database;

@@ -3,6 +3,7 @@
 mod deaths;
 mod hosts;
 mod idempotency;
+mod job_events;
 mod jobs;
 mod leases;
 mod notifications;

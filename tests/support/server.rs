@@ -45,6 +45,7 @@ pub struct Server {
     pub events: Wake,
     /// Ends the streams.
     pub stop: Stop,
+    pub streams: Streams,
     listening: JoinHandle<()>,
     url: String,
     _dir: TempDir,
@@ -103,6 +104,7 @@ impl Server {
         let scheduler = Wake::default();
         let events = Wake::default();
         let stop = Stop::default();
+        let streams = Streams::new(stop.clone());
         let state = ApiState {
             store: store.clone(),
             registry: Registry::new(store.clone(), plugins().clone()),
@@ -114,7 +116,7 @@ impl Server {
             scheduler: scheduler.clone(),
             deliverer: Wake::default(),
             events: events.clone(),
-            streams: Streams::new(stop.clone()),
+            streams: streams.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
@@ -128,6 +130,7 @@ impl Server {
             scheduler,
             events,
             stop,
+            streams,
             listening,
             url,
             _dir: dir,

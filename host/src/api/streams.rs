@@ -76,6 +76,16 @@ impl Streams {
         }
     }
 
+    /// How many there are now.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let open = self.lock();
+        let of_projects = open
+            .iter()
+            .filter(|(whose, _)| matches!(whose, Whose::Project(_)));
+        of_projects.map(|(_, count)| count).sum()
+    }
+
     /// One more.
     ///
     /// # Errors
