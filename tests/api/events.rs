@@ -49,6 +49,7 @@ async fn what_happened_to_a_job_is_read_by_pages() {
     let (job, step) = begin(&server).await;
     say(&server, &step, "careful").await;
     finish(&server, step).await;
+    server.settled().await;
     let client = server.client();
 
     let all = client.get(&format!("/jobs/{job}/events")).await.expect(200);
@@ -118,6 +119,7 @@ async fn a_stream_is_continued_where_it_broke_off_and_ends_with_its_job() {
     let second = tokio::spawn(second.moving(&server.clock).rest());
     finish(&server, step).await;
     seen.extend(second.await.expect("read"));
+    server.settled().await;
 
     let end = seen.pop().expect("an end");
     assert_eq!(
@@ -150,6 +152,7 @@ async fn a_stream_is_continued_where_it_broke_off_and_ends_with_its_job() {
 async fn a_stream_of_the_project_begins_now_or_with_its_newest_events() {
     let Some(server) = start().await else { return };
     begin(&server).await;
+    server.settled().await;
     let other = server.add_project("Other").await;
     let client = server.client();
 
@@ -275,6 +278,7 @@ async fn a_reader_who_takes_nothing_is_let_go() {
         ended.await.expect("store");
         all += 250;
     }
+    server.settled().await;
     let path = "/events?after=0-0&kinds=log";
     let mut events = Events::open(&server.client(), path, None).await;
     events.next().await.expect("an event");

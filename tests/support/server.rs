@@ -272,6 +272,11 @@ impl Server {
             .expect("ended");
     }
 
+    /// Waits until all that was told of jobs can be read.
+    pub async fn settled(&self) {
+        super::store::settled(&self.url).await;
+    }
+
     /// Sends bytes as they are and returns all that comes back until the server closes.
     pub async fn send_raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("connected");

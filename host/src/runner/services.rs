@@ -116,7 +116,7 @@ impl StepServices for Services {
         });
         match level {
             LogLevel::Debug | LogLevel::Stderr => {
-                tracing::debug!(target: "plugin", run = %self.run_id, "{line}")
+                tracing::debug!(target: "plugin", run = %self.run_id, "{line}");
             }
             LogLevel::Info => tracing::info!(target: "plugin", run = %self.run_id, "{line}"),
             LogLevel::Warning => tracing::warn!(target: "plugin", run = %self.run_id, "{line}"),
