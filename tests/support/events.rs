@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::time::{Instant, interval};
 
 /// One event of a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,13 +125,6 @@ impl Events {
                 }
             }
         }
-    }
-
-    /// Waits until the server has closed the stream, whatever comes before.
-    pub async fn closed(mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        let closed = async { while self.chunk().await.is_some() {} };
-        timeout_at(deadline, closed).await.expect("closed in time");
     }
 }
 
