@@ -50,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugins", &["clock", "domain"]),
     ("wake", &["clock", "domain"]),
     // Checks values with the types of the rooms that they are for.
-    ("config", &["plugins", "tokens", "store", "domain"]),
+    ("config", &["api", "plugins", "tokens", "store", "domain"]),
     ("clock", &["domain"]),
     ("domain", &[]),
     // The list of the rooms.

@@ -3,7 +3,7 @@
 //! On a stop the listener takes no more requests, loops begin nothing new and let running steps end; what is then still
 //! in hand is given back, so that the next start goes on with it at once.
 
-use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{self, ApiSettings, ApiState, Limiter};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::lease::HostLease;
@@ -31,12 +31,16 @@ const CALLS_BESIDE_STEPS: usize = 32;
 /// How long open requests may take once the server stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
+/// Files that are open beside clients' connections: the database, calls of plugins, logs.
+const OTHER_FILES: u64 = 512;
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What the server needs is missing, wrong or in use; the message says what.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
+    let config = within_open_files(config);
     make_data_dir(&config.data_dir)?;
     let _lock = lock_data_dir(&config.data_dir)?;
     let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
@@ -85,9 +89,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping: no new work is begun, running steps may end");
         told.stop();
     });
+    let listener_settings = server.config.listener.clone();
+    if let Some(tls) = listener_settings.tls.clone() {
+        loops.spawn(tls.keep_fresh(server.pause(&wakes.tls)));
+        loops.spawn(poke_on_hangup(wakes.tls.clone(), stop.clone()));
+    }
     let told = stop.clone();
     let serving = api::serve(
         listener,
+        listener_settings,
         api::router(state),
         async move { told.stopped().await },
     );
@@ -134,6 +144,7 @@ struct LoopWakes {
     runner: Wake,
     alarms: Wake,
     deliverer: Wake,
+    tls: Wake,
 }
 
 impl Server {
@@ -209,15 +220,24 @@ impl Server {
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
             }),
+            limiter: Limiter::new(self.config.rate_limits),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.config.listener.tls.is_some() {
+            "https"
+        } else {
+            "http"
         }
     }
 
     /// Base of the addresses in messages, which no request tells.
     fn base_url(&self) -> String {
         let public = self.config.public_url.clone();
-        public.unwrap_or_else(|| format!("http://{}", self.address))
+        public.unwrap_or_else(|| format!("{}://{}", self.scheme(), self.address))
     }
 }
 
@@ -262,7 +282,8 @@ fn announce(server: &Server, made: Option<&str>) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         components = config.components_url,
-        "listening on http://{}",
+        "listening on {}://{}",
+        server.scheme(),
         server.address
     );
 }
@@ -279,6 +300,35 @@ async fn until_signal() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// SIGHUP: what is read from files is looked at again.
+async fn poke_on_hangup(wake: Wake, stop: Stop) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return tracing::warn!("SIGHUP cannot be received");
+    };
+    while !stop.is_stopped() {
+        tokio::select! {
+            () = stop.stopped() => {}
+            _ = hangup.recv() => wake.poke(),
+        }
+    }
+}
+
+/// As many open files as this process may have, and no more connections than leave some for the rest.
+fn within_open_files(mut config: Config) -> Config {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES).max(16)).unwrap_or(usize::MAX);
+    let wished = config.listener.most_connections;
+    if wished > most {
+        tracing::warn!(
+            wished,
+            most,
+            "the limit of open files bounds max-connections"
+        );
+        config.listener.most_connections = most;
+    }
+    config
 }
 
 /// Distinguishes this installation's idempotency keys and message ids from those of others.

@@ -6,6 +6,7 @@
 
 mod check;
 
+use crate::api::{ListenerSettings, RateLimits};
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -71,7 +72,7 @@ pub struct Settings {
     /// PEM file with an authority to trust in plugins' calls, beside the public ones [default: none]
     #[arg(long, env = "ORCHESTRATOR_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
-    /// Address ranges of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed; repeatable or
+    /// Address ranges of proxies whose X-Forwarded-Proto, -Host and -For are believed; repeatable or
     /// comma-separated [default: none]
     #[arg(
         long,
@@ -98,6 +99,24 @@ pub struct Settings {
     /// Largest body of an API request, in KiB, 1 to 65536 [default: 1024]
     #[arg(long, env = "ORCHESTRATOR_BODY_LIMIT_KIB", value_name = "N")]
     pub body_limit_kib: Option<u64>,
+    /// PEM file with the certificate chain: the API is served over TLS [default: none, plain HTTP]
+    #[arg(long, env = "ORCHESTRATOR_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key [default: none]
+    #[arg(long, env = "ORCHESTRATOR_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Most connections of clients at once, 16 to 1000000; beyond, the longest idle one is closed [default: 16384]
+    #[arg(long, env = "ORCHESTRATOR_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<u64>,
+    /// Requests per second of one token, those of 20 seconds at once; 0: no limit [default: 300]
+    #[arg(long, env = "ORCHESTRATOR_TOKEN_RATE", value_name = "N")]
+    pub token_rate: Option<u64>,
+    /// Requests per second of one client address, those of 20 seconds at once; 0: no limit [default: 600]
+    #[arg(long, env = "ORCHESTRATOR_ADDRESS_RATE", value_name = "N")]
+    pub address_rate: Option<u64>,
+    /// Requests per minute of one client address without a valid token; 0: no limit [default: 60]
+    #[arg(long, env = "ORCHESTRATOR_REFUSED_RATE", value_name = "N")]
+    pub refused_rate: Option<u64>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -127,6 +146,8 @@ pub struct Config {
     pub project_workers: usize,
     pub step_limits: StepLimits,
     pub body_limit_bytes: usize,
+    pub listener: ListenerSettings,
+    pub rate_limits: RateLimits,
     pub log: String,
     pub master_key: Option<String>,
     pub master_token: Option<String>,
@@ -203,6 +224,12 @@ impl Settings {
             step_wall_seconds: self.step_wall_seconds.or(other.step_wall_seconds),
             step_memory_mib: self.step_memory_mib.or(other.step_memory_mib),
             body_limit_kib: self.body_limit_kib.or(other.body_limit_kib),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            max_connections: self.max_connections.or(other.max_connections),
+            token_rate: self.token_rate.or(other.token_rate),
+            address_rate: self.address_rate.or(other.address_rate),
+            refused_rate: self.refused_rate.or(other.refused_rate),
             log: self.log.or(other.log),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),

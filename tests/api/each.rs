@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod bodies;
+mod edges;
 mod envelope;
 mod idempotency;
 mod jobs;

@@ -2,6 +2,7 @@
 
 mod components;
 mod crash;
+mod edges;
 mod hosts;
 mod mail;
 mod schedule;

@@ -5,7 +5,9 @@
 use super::client::Client;
 use super::database::Database;
 use futures_util::FutureExt;
-use orchestrator::api::{ApiSettings, ApiState, router, serve};
+use orchestrator::api::{
+    ApiSettings, ApiState, Limiter, ListenerSettings, RateLimits, router, serve,
+};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
@@ -49,6 +51,14 @@ impl Server {
     }
 
     pub async fn start_with(database: Database, settings: ApiSettings) -> Option<Self> {
+        Self::start_limited(database, settings, RateLimits::default()).await
+    }
+
+    pub async fn start_limited(
+        database: Database,
+        settings: ApiSettings,
+        limits: RateLimits,
+    ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
         let store = Store::open(&url).await.expect("store");
@@ -70,12 +80,18 @@ impl Server {
             clock: clock.clone(),
             random: Random::seeded(2),
             settings: Arc::new(settings),
+            limiter: Limiter::new(limits),
             runner: runner.clone(),
             scheduler: scheduler.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
+        let listening = tokio::spawn(serve(
+            listener,
+            ListenerSettings::default(),
+            router(state),
+            std::future::pending(),
+        ));
         Some(Self {
             address,
             store,

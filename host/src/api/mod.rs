@@ -15,8 +15,10 @@ mod body;
 mod cors;
 mod error;
 mod forms;
+mod guards;
 mod health;
 mod jobs;
+mod limits;
 mod notifications;
 mod orchestrations;
 mod paths;
@@ -29,8 +31,9 @@ mod tasks;
 mod tokens;
 
 pub use error::ApiError;
+pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ListenerSettings, Tls, TlsError, serve};
 
 use crate::clock::{Clock, Random};
 use crate::store::Store;
@@ -48,6 +51,7 @@ pub struct ApiState {
     /// Draws the `exceptionId` of errors.
     pub random: Random,
     pub settings: Arc<ApiSettings>,
+    pub limiter: Limiter,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
     /// Poked after an orchestration was saved or deleted.
@@ -60,7 +64,7 @@ pub struct ApiSettings {
     /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
     /// API is served besides the root.
     pub public_url: Option<String>,
-    /// Peers whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    /// Peers whose `X-Forwarded-Proto`, `-Host` and `-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,

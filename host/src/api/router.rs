@@ -1,11 +1,12 @@
 //! The URL table, and what surrounds every call.
 //!
-//! From the outside in: CORS, the error envelope (which also catches panics), the tidying of paths, the table. Paths are
+//! From the outside in: headers for browsers, the error envelope (which also catches panics), the limit of each address,
+//! the tidying of paths, the table. Paths are
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, error, health, jobs, notifications, orchestrations, paths, runs,
-    tasks, tokens,
+    ApiError, ApiState, cors, error, guards, health, jobs, limits, notifications, orchestrations,
+    paths, runs, tasks, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -17,8 +18,10 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .fallback_service(table().with_state(state.clone()))
         .layer(from_fn_with_state(prefix, paths::tidy_path))
-        .layer(from_fn_with_state(state, error::wrap_in_envelope))
+        .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
+        .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
         .layer(from_fn(cors::allow_browsers))
+        .layer(from_fn_with_state(state, guards::guard_browsers))
 }
 
 fn table() -> Router<ApiState> {

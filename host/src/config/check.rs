@@ -4,6 +4,7 @@
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
 use super::{Config, ConfigError, Settings, wrong};
+use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
 use crate::plugins::{MailSettings, StepLimits};
 use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
@@ -80,6 +81,19 @@ impl Settings {
             body_limit_bytes: size(
                 within("body-limit-kib", self.body_limit_kib, 1..=65_536)?.unwrap_or(1_024),
             ) << 10,
+            listener: ListenerSettings {
+                tls: tls(self.tls_cert.as_deref(), self.tls_key.as_deref())?,
+                most_connections: size(
+                    within("max-connections", self.max_connections, 16..=1_000_000)?
+                        .unwrap_or(16_384),
+                ),
+                ..ListenerSettings::default()
+            },
+            rate_limits: RateLimits {
+                token: Rate::per_second(rate("token-rate", self.token_rate)?.unwrap_or(300)),
+                address: Rate::per_second(rate("address-rate", self.address_rate)?.unwrap_or(600)),
+                refused: Rate::per_minute(rate("refused-rate", self.refused_rate)?.unwrap_or(60)),
+            },
             log: log(self.log.as_deref())?,
             master_key: master_key(self.master_key)?,
             master_token: master_token(self.master_token)?,
@@ -103,6 +117,26 @@ fn within(
             Err(wrong(setting, why))
         }
         value => Ok(value),
+    }
+}
+
+fn rate(setting: &'static str, value: Option<u64>) -> Result<Option<u64>, ConfigError> {
+    within(setting, value, 0..=1_000_000)
+}
+
+/// The pair is read, so that a wrong one is refused at start.
+fn tls(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ConfigError> {
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong("tls-key", "must be given with tls-cert")),
+        (None, Some(_)) => Err(wrong("tls-cert", "must be given with tls-key")),
+        (Some(cert), Some(key)) => match Tls::load(cert, key) {
+            Ok(tls) => Ok(Some(tls)),
+            Err(error @ TlsError::NoKey { .. }) => {
+                Err(wrong("tls-key", format!("cannot be used: {error}")))
+            }
+            Err(error) => Err(wrong("tls-cert", format!("cannot be used: {error}"))),
+        },
     }
 }
 
