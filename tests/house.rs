@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 /// Which rooms of `host/src` a room may use. What a room has of its own is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "config", "clock", "domain"]),
+    (
+        "cli",
+        &[
+            "app", "config", "store", "tokens", "plugins", "clock", "domain",
+        ],
+    ),
     (
         "app",
         &[
@@ -22,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plugins",
             "tokens",
             "lease",
+            "rotation",
             "wake",
             "config",
             "clock",
@@ -42,6 +48,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "notifier",
         &["store", "plugins", "lease", "wake", "clock", "domain"],
+    ),
+    (
+        "rotation",
+        &["store", "tokens", "lease", "wake", "clock", "domain"],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),

@@ -10,10 +10,11 @@ use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
+use crate::rotation::KeyKeeper;
 use crate::runner::{Runner, RunnerSettings};
 use crate::scheduler::Scheduler;
 use crate::store::{DATABASE_FILE, Store};
-use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, Tokens};
+use crate::tokens::{KeySource, Keys, MASTER_TOKEN_FILE, Tokens};
 use crate::wake::{Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
@@ -43,7 +44,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let config = within_open_files(config);
     make_data_dir(&config.data_dir)?;
     let _lock = lock_data_dir(&config.data_dir)?;
-    let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
+    let keys = Keys::from_source(config.master_key.clone(), &random)?;
     let plugins = open_plugins(&config, &keys, &clock);
     make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
@@ -145,6 +146,7 @@ struct LoopWakes {
     alarms: Wake,
     deliverer: Wake,
     tls: Wake,
+    keys: Wake,
 }
 
 impl Server {
@@ -169,6 +171,14 @@ impl Server {
             .run(),
         );
         loops.spawn(self.deliverer(&wakes).run());
+        loops.spawn(
+            KeyKeeper {
+                tokens: self.tokens.clone(),
+                lease: self.lease.clone(),
+                pause: self.pause(&wakes.keys),
+            }
+            .run(),
+        );
         (wakes, loops)
     }
 
@@ -276,8 +286,9 @@ fn announce(server: &Server, made: Option<&str>) {
     if config.mail.is_none() {
         tracing::warn!("no smtp-url is set: mail is written to the log instead of being sent");
     }
-    if config.master_key.is_none() {
-        tracing::info!("secrets are sealed under {data_dir}/{KEY_FILE}: keep a copy of it");
+    if let KeySource::File(path) = &config.master_key {
+        let path = path.display();
+        tracing::info!("secrets are sealed under {path}: keep a copy of it");
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

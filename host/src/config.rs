@@ -8,6 +8,7 @@ mod check;
 
 use crate::api::{ListenerSettings, RateLimits};
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
+use crate::tokens::KeySource;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
@@ -120,7 +121,14 @@ pub struct Settings {
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// 32 bytes as base64 or 64 hexadecimal digits; environment or file only.
+    /// File with the master key, made if it is missing; 0600 [default: <data-dir>/master.key]
+    #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// Command that prints the master key, run by /bin/sh at start [default: none]
+    #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_COMMAND", value_name = "COMMAND")]
+    pub master_key_command: Option<String>,
+    /// 32 bytes as base64 or 64 hexadecimal digits; several, newest first, while they take turns. Environment or file
+    /// only.
     #[arg(skip)]
     pub master_key: Option<String>,
     /// Master token of project 1, made at the first start; environment or file only.
@@ -149,7 +157,7 @@ pub struct Config {
     pub listener: ListenerSettings,
     pub rate_limits: RateLimits,
     pub log: String,
-    pub master_key: Option<String>,
+    pub master_key: KeySource,
     pub master_token: Option<String>,
 }
 
@@ -231,6 +239,8 @@ impl Settings {
             address_rate: self.address_rate.or(other.address_rate),
             refused_rate: self.refused_rate.or(other.refused_rate),
             log: self.log.or(other.log),
+            master_key_file: self.master_key_file.or(other.master_key_file),
+            master_key_command: self.master_key_command.or(other.master_key_command),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),
         }

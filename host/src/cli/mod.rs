@@ -1,6 +1,8 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
 pub mod cron;
+pub mod doctor;
+pub mod key;
 pub mod serve;
 
 use crate::clock::Clock;
@@ -31,6 +33,10 @@ struct Arguments {
 enum Command {
     /// Run the server (the default)
     Serve(Box<Settings>),
+    /// Look at what a server needs, and say what to mend
+    Doctor(Box<Settings>),
+    /// Change the master key under which secrets are sealed
+    Key(key::KeyArgs),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
 }
@@ -42,6 +48,16 @@ pub fn run() -> ExitCode {
     match arguments.command {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
+        Some(Command::Doctor(settings)) => {
+            let mut out = io::stdout();
+            let done = in_runtime(doctor::run(*settings, &mut out));
+            done.and_then(|code| Ok(code?))
+                .unwrap_or_else(|error| failed(&error))
+        }
+        Some(Command::Key(args)) => match in_runtime(key::run(args)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) | Err(error) => failed(&error),
+        },
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(
@@ -54,4 +70,15 @@ pub fn run() -> ExitCode {
             done.unwrap_or(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Runs a command that waits for others to its end.
+fn in_runtime<T>(command: impl Future<Output = T>) -> anyhow::Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    Ok(runtime.enable_all().build()?.block_on(command))
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

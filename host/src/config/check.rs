@@ -6,7 +6,7 @@
 use super::{Config, ConfigError, Settings, wrong};
 use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
 use crate::plugins::{MailSettings, StepLimits};
-use crate::tokens::{SECRET_BYTES, is_master_key, is_secret};
+use crate::tokens::{KEY_FILE, KeySource, SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use rustls::RootCertStore;
@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
@@ -95,7 +96,12 @@ impl Settings {
                 refused: Rate::per_minute(rate("refused-rate", self.refused_rate)?.unwrap_or(60)),
             },
             log: log(self.log.as_deref())?,
-            master_key: master_key(self.master_key)?,
+            master_key: master_key(
+                self.master_key,
+                self.master_key_command.as_deref(),
+                self.master_key_file
+                    .unwrap_or_else(|| data_dir.join(KEY_FILE)),
+            )?,
             master_token: master_token(self.master_token)?,
             data_dir,
         })
@@ -254,13 +260,38 @@ fn log(filter: Option<&str>) -> Result<String, ConfigError> {
     }
 }
 
-fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
-    match key {
-        Some(key) if !is_master_key(&key) => Err(wrong(
-            "master-key (ORCHESTRATOR_MASTER_KEY)",
-            "must be 32 bytes, as base64 or as 64 hexadecimal digits",
-        )),
-        key => Ok(key),
+/// The key itself counts before the command, that before the file.
+fn master_key(
+    key: Option<String>,
+    command: Option<&str>,
+    file: PathBuf,
+) -> Result<KeySource, ConfigError> {
+    const SHAPE: &str = "must be 32 bytes, as base64 or as 64 hexadecimal digits";
+    let setting = "master-key (ORCHESTRATOR_MASTER_KEY)";
+    match (key, command) {
+        (Some(key), _) if is_master_key(&key) => Ok(KeySource::Given(key)),
+        (Some(_), _) => Err(wrong(setting, SHAPE)),
+        (None, Some(command)) => printed_key(command).map(KeySource::Given),
+        (None, None) => Ok(KeySource::File(file)),
+    }
+}
+
+/// What the command prints is never shown.
+fn printed_key(command: &str) -> Result<String, ConfigError> {
+    let setting = "master-key-command";
+    let output = Command::new("/bin/sh").args(["-c", command]).output();
+    let output = output.map_err(|error| wrong(setting, format!("cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(wrong(setting, format!("failed: {}", output.status)));
+    }
+    let printed = String::from_utf8(output.stdout).unwrap_or_default();
+    if is_master_key(&printed) {
+        Ok(printed)
+    } else {
+        Err(wrong(
+            setting,
+            "must print 32 bytes, as base64 or as 64 hexadecimal digits",
+        ))
     }
 }
 
