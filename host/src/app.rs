@@ -3,7 +3,7 @@
 //! On a stop the listener takes no more requests, loops begin nothing new and let running steps end; what is then still
 //! in hand is given back, so that the next start goes on with it at once.
 
-use crate::api::{self, ApiSettings, ApiState, Limiter};
+use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::lease::HostLease;
@@ -83,6 +83,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         async move { lease.keep(runner, stop).await }
     });
     let state = server.api_state(&wakes);
+    loops.spawn(
+        AuditKeeper {
+            store: server.store.clone(),
+            limiter: state.limiter.clone(),
+            retention: server.config.audit_retention,
+            pause: server.pause(&wakes.audit),
+        }
+        .run(),
+    );
     announce(&server, made.as_deref());
     let told = stop.clone();
     loops.spawn(async move {
@@ -147,6 +156,7 @@ struct LoopWakes {
     deliverer: Wake,
     tls: Wake,
     keys: Wake,
+    audit: Wake,
 }
 
 impl Server {

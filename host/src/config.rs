@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Settings as they are given, by flags, environment or file.
 #[expect(
@@ -118,6 +119,9 @@ pub struct Settings {
     /// Requests per minute of one client address without a valid token; 0: no limit [default: 60]
     #[arg(long, env = "ORCHESTRATOR_REFUSED_RATE", value_name = "N")]
     pub refused_rate: Option<u64>,
+    /// How long entries of the audit log are kept, in days, 1 to 36500 [default: 365]
+    #[arg(long, env = "ORCHESTRATOR_AUDIT_DAYS", value_name = "N")]
+    pub audit_days: Option<u64>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -156,6 +160,7 @@ pub struct Config {
     pub body_limit_bytes: usize,
     pub listener: ListenerSettings,
     pub rate_limits: RateLimits,
+    pub audit_retention: Duration,
     pub log: String,
     pub master_key: KeySource,
     pub master_token: Option<String>,
@@ -238,6 +243,7 @@ impl Settings {
             token_rate: self.token_rate.or(other.token_rate),
             address_rate: self.address_rate.or(other.address_rate),
             refused_rate: self.refused_rate.or(other.refused_rate),
+            audit_days: self.audit_days.or(other.audit_days),
             log: self.log.or(other.log),
             master_key_file: self.master_key_file.or(other.master_key_file),
             master_key_command: self.master_key_command.or(other.master_key_command),

@@ -23,8 +23,8 @@ CREATE TABLE audit_log (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id        INTEGER NOT NULL REFERENCES projects (id),
     created_at        INTEGER NOT NULL,
-    -- Who. Null where it was the operator.
-    token_id          INTEGER,
+    -- Who.
+    token_id          INTEGER NOT NULL,
     token_description TEXT NOT NULL,
     -- Where the request came from.
     address           TEXT NOT NULL,

@@ -1,8 +1,10 @@
 //! Each way in which a component may answer, through the whole server.
 
+use crate::support::client::Client;
 use crate::support::process::{Installation, MASTER, PATIENCE, Process, files_below};
 use crate::support::steps::demo;
 use serde_json::{Value, json};
+use std::fs;
 
 async fn started(workers: &str) -> (demo_components::DemoServer, Installation, Process) {
     let demo = demo().await;
@@ -154,35 +156,102 @@ async fn waiting_tasks_hold_no_worker_and_phases_run_side_by_side() {
 #[tokio::test]
 async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let demo = demo().await;
-    let installation = Installation::new(&demo).with("--log=debug".to_owned());
+    let mail_password = "password-of-the-mail-server";
+    let installation = Installation::new(&demo)
+        .with("--log=debug".to_owned())
+        .with(format!(
+            "--smtp-url=smtp://user:{mail_password}@127.0.0.1:9"
+        ));
     let process = installation.start().await;
+    let client = process.client();
     let id = process.run(one(&json!({"component": "echo-token"}))).await;
     let job = process.finished(&id).await;
+    let waits = json!({"component": "async", "actionParameters": {"seconds": 600}});
+    let waits = process.run(one(&waits)).await;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let token = json!({"description": "Made", "canManageTokens": true});
+        made.push(client.post("/v2/storage/tokens", token).await.expect(201));
+    }
+    let path = format!(
+        "/v2/storage/tokens/{}/refresh",
+        made[0]["id"].as_str().expect("an id")
+    );
+    made.push(client.post(&path, json!({})).await.expect(200));
+    client
+        .post("/orchestrations/1/create-token", json!({}))
+        .await
+        .expect(200);
+    let refused = "a-token-that-nobody-ever-made";
+    let stranger = Client::new(process.base.clone(), Some(refused.to_owned()));
+    stranger.get("/orchestrations").await.expect(401);
+    process
+        .job_when(&waits, "a sealed state", |job| {
+            job["results"]["tasks"][0]["response"]["url"].is_string()
+        })
+        .await;
 
+    let mut secrets = vec![
+        MASTER.to_owned(),
+        mail_password.to_owned(),
+        refused.to_owned(),
+    ];
+    for token in &made {
+        secrets.push(token["token"].as_str().expect("shown once").to_owned());
+    }
     let sent = demo.requests();
-    let sent = sent
-        .iter()
-        .find(|one| one.path == "/echo-token/run")
-        .expect("called");
-    let token = sent
-        .header("x-storageapi-token")
-        .expect("the host adds it")
-        .to_owned();
-    assert_ne!(token, MASTER, "the orchestration has a token of its own");
+    let sent = sent.iter().filter(|one| one.method == "POST");
+    secrets.extend(sent.map(|one| {
+        let token = one.header("x-storageapi-token");
+        token.expect("the host adds it").to_owned()
+    }));
+    assert_ne!(secrets.last().map(String::as_str), Some(MASTER));
     assert!(job.to_string().contains("***"), "{job}");
+    let key = fs::read_to_string(installation.data_dir().join("master.key"));
+    let key = key.expect("a key").trim().to_owned();
+
+    let mut places = Vec::new();
+    for path in [
+        "/orchestrations",
+        "/orchestrations/1",
+        "/orchestrations/1/tasks",
+        "/orchestrations/1/notifications",
+        "/orchestrations/1/jobs",
+        "/jobs/1",
+        "/jobs/2",
+        "/audit?limit=500",
+        "/v2/storage/tokens",
+        "/v2/storage/tokens/1",
+        "/v2/storage/tokens/2",
+        "/health/live",
+        "/health/ready",
+        "/nothing/here",
+    ] {
+        let answer = client.get(path).await;
+        let head = format!("{:?}", answer.headers);
+        places.push((path.into(), format!("{head}{}", answer.json).into_bytes()));
+    }
     let log = process.log();
     assert!(process.stop().await.success());
-
-    let mut places = files_below(&installation.data_dir());
+    places.extend(files_below(&installation.data_dir()));
     places.push(("the log".into(), log.into_bytes()));
-    places.push(("the job".into(), job.to_string().into_bytes()));
-    assert!(places.len() > 4, "there is something to search");
-    for secret in [token.as_str(), MASTER] {
-        for (place, bytes) in &places {
-            let found = bytes
+    assert!(places.len() > 18, "there is something to search");
+    assert!(secrets.len() > 7, "there is something to find");
+    for (place, bytes) in &places {
+        let has = |secret: &str| {
+            bytes
                 .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "a secret is in {}", place.display());
+                .any(|part| part == secret.as_bytes())
+        };
+        for secret in &secrets {
+            assert!(!has(secret), "a secret is in {}", place.display());
         }
+        // Where it has to be, and nowhere else.
+        assert_eq!(
+            has(&key),
+            place.ends_with("master.key"),
+            "{}",
+            place.display()
+        );
     }
 }

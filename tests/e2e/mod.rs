@@ -4,6 +4,7 @@ mod components;
 mod crash;
 mod edges;
 mod hosts;
+mod keys;
 mod mail;
 mod schedule;
 mod settings;

@@ -1,9 +1,11 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod audit;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod leases;
+mod master_keys;
 mod notifications;
 mod orchestrations;
 mod schedule;

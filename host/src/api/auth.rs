@@ -2,10 +2,11 @@
 
 use super::addresses::{Connection, client_address};
 use super::{ApiError, ApiState};
+use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
 use crate::domain::orchestration::TokenReference;
-use crate::store::Token;
+use crate::store::{Store, Token};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
@@ -26,11 +27,19 @@ pub(super) struct Caller {
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
     /// Where the request comes from.
-    pub(super) address: IpAddr,
+    address: IpAddr,
     user_agent: Option<String>,
 }
 
 impl Caller {
+    /// The store, which notes changes as this caller's.
+    pub(super) fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: self.as_creator(),
+            address: self.address.to_string(),
+        })
+    }
+
     /// As the creator of other tokens.
     pub(super) fn as_creator(&self) -> TokenReference {
         TokenReference {

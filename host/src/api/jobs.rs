@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 pub(super) async fn list_jobs(
     State(state): State<ApiState>,
@@ -61,8 +61,8 @@ pub(super) async fn cancel_job(
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
     let job = id.read(JobId::from_text)?;
-    match state
-        .store
+    match caller
+        .store(&state)
         .cancel_job(caller.project, job, state.clock.now())
         .await?
     {

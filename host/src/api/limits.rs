@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -82,6 +83,7 @@ struct Shared {
     /// Names tokens in the buckets: no secret is kept there.
     hasher: RandomState,
     bodies: Arc<Semaphore>,
+    refused_count: AtomicU64,
 }
 
 impl Limiter {
@@ -93,6 +95,7 @@ impl Limiter {
             refused: Buckets::new(limits.refused),
             hasher: RandomState::new(),
             bodies: Arc::new(Semaphore::new(BODY_KIB)),
+            refused_count: AtomicU64::new(0),
         }))
     }
 
@@ -125,11 +128,17 @@ impl Limiter {
 
     /// A token was not found valid, or there was none.
     pub(super) fn note_refused(&self, secret: Option<&str>, address: IpAddr, now: Timestamp) {
+        self.0.refused_count.fetch_add(1, Ordering::Relaxed);
         if let Some(secret) = secret {
             self.0.tokens.forget(&self.0.hasher.hash_one(secret));
         }
         // Over the limit it is refused already.
         let _ = self.0.refused.take(network(address), now);
+    }
+
+    /// How many requests had no valid token since this was asked last.
+    pub(super) fn take_refused(&self) -> u64 {
+        self.0.refused_count.swap(0, Ordering::Relaxed)
     }
 
     /// For one body that is being read.

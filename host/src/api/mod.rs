@@ -10,6 +10,7 @@
 //! Called by `app`, which hands in the store, the tokens, clock, randomness and settings.
 
 mod addresses;
+mod audit;
 mod auth;
 mod body;
 mod cors;
@@ -30,6 +31,7 @@ mod shapes;
 mod tasks;
 mod tokens;
 
+pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;

@@ -40,8 +40,8 @@ pub(super) async fn replace_notifications(
         notifications: Some(notifications),
         ..OrchestrationChange::default()
     };
-    match state
-        .store
+    match caller
+        .store(&state)
         .update_orchestration(caller.project, id, change, state.clock.now())
         .await?
     {

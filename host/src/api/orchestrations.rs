@@ -59,8 +59,8 @@ pub(super) async fn create_orchestration(
         tasks: body.tasks,
         notifications: body.notifications,
     };
-    let created = state
-        .store
+    let created = caller
+        .store(&state)
         .create_orchestration(new, state.clock.now())
         .await?;
     let created = created.ok_or_else(|| no_such_token(body.token_id))?;
@@ -81,8 +81,8 @@ pub(super) async fn update_orchestration(
     if let Some(token) = token_id {
         caller.check_may_assign(token)?;
     }
-    let updated = state
-        .store
+    let updated = caller
+        .store(&state)
         .update_orchestration(caller.project, id, change, state.clock.now())
         .await?;
     match updated {
@@ -102,8 +102,8 @@ pub(super) async fn delete_orchestration(
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
-    if !state
-        .store
+    if !caller
+        .store(&state)
         .delete_orchestration(caller.project, id, state.clock.now())
         .await?
     {
@@ -125,8 +125,8 @@ pub(super) async fn refresh_token(
     let orchestration = state.store.read_orchestration(caller.project, id).await?;
     let name = orchestration.ok_or(ApiError::NotFound)?.name;
     let token = make_token(&state, &caller, &name)?;
-    let refreshed = state
-        .store
+    let refreshed = caller
+        .store(&state)
         .refresh_orchestration_token(caller.project, id, token, state.clock.now())
         .await?;
     Ok(print_orchestration(

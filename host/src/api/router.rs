@@ -5,8 +5,8 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, cors, error, guards, health, jobs, limits, notifications, orchestrations,
-    paths, runs, tasks, tokens,
+    ApiError, ApiState, audit, cors, error, guards, health, jobs, limits, notifications,
+    orchestrations, paths, runs, tasks, tokens,
 };
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -74,6 +74,7 @@ fn table() -> Router<ApiState> {
             "/v2/storage/tokens/{id}/refresh",
             post(tokens::refresh_token),
         )
+        .route("/audit", get(audit::list_audit))
         .route("/health/live", get(health::show_live))
         .route("/health/ready", get(health::show_ready))
         .fallback(async || ApiError::NotFound)

@@ -34,8 +34,8 @@ pub(super) async fn replace_tasks(
         tasks: Some(tasks),
         ..OrchestrationChange::default()
     };
-    match state
-        .store
+    match caller
+        .store(&state)
         .update_orchestration(caller.project, id, change, state.clock.now())
         .await?
     {

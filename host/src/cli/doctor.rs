@@ -3,16 +3,17 @@
 //! Nothing is changed. Each finding is a line; the command ends with 0 where all is well, 1 where something keeps a
 //! server from working or is unsafe, and 2 where a setting cannot be used.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Random};
 use crate::config::{Config, Settings};
 use crate::store::Store;
-use crate::tokens::{KeySource, Keys};
+use crate::tokens::{KeySource, Keys, opens_all};
 use std::fs;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const EXIT_BAD_SETTING: u8 = 2;
 /// Before this no server of this version can have run, in seconds since 1970: the clock is wrong.
@@ -43,7 +44,7 @@ pub async fn run(settings: Settings, out: &mut (dyn Write + Send)) -> io::Result
     findings.extend(look_at_files(&config));
     findings.push(look_at_key(&config));
     findings.push(look_at_clock(&Clock::system()));
-    findings.push(look_at_database(&config).await);
+    findings.extend(look_at_database(&config).await);
     findings.extend(look_at_edges(&config));
     let mut is_well = true;
     for finding in findings {
@@ -137,8 +138,8 @@ fn look_at_clock(clock: &Clock) -> Finding {
 }
 
 /// Schema and key are looked at without changing either.
-async fn look_at_database(config: &Config) -> Finding {
-    match Store::inspect(&config.database_url).await {
+async fn look_at_database(config: &Config) -> Vec<Finding> {
+    let finding = match Store::inspect(&config.database_url).await {
         Ok(None) => Finding::Note("the database is empty: the first start makes its tables".into()),
         Ok(Some(schema)) if schema.known < schema.present => Finding::Wrong(format!(
             "the database has schema {}, newer than this version's {}: run a newer server on it",
@@ -148,18 +149,61 @@ async fn look_at_database(config: &Config) -> Finding {
             "the database has schema {}: the next start brings it to {}",
             schema.present, schema.known
         )),
-        Ok(Some(schema)) => Finding::Fine(format!(
-            "the database answers and has schema {}",
-            schema.present
-        )),
+        Ok(Some(schema)) => {
+            let text = format!("the database answers and has schema {}", schema.present);
+            let mut findings = vec![Finding::Fine(text)];
+            findings.extend(look_inside(config).await);
+            return findings;
+        }
         Err(error) => Finding::Wrong(format!(
             "{error}: check database-url, and whether the database runs"
         )),
+    };
+    vec![finding]
+}
+
+/// Of a database with this version's schema.
+async fn look_inside(config: &Config) -> Vec<Finding> {
+    let store = match Store::open(&config.database_url).await {
+        Ok(store) => store,
+        Err(error) => return vec![Finding::Wrong(error.to_string())],
+    };
+    let mut findings = Vec::new();
+    let has_key = match &config.master_key {
+        KeySource::File(path) => path.exists(),
+        KeySource::Given(_) => true,
+    };
+    if has_key {
+        let opens = opens_all(&store, config.master_key.clone(), &Random::system()).await;
+        findings.push(match opens {
+            Ok(true) => Finding::Fine("the master key is the database's".into()),
+            Ok(false) => Finding::Wrong(
+                "the master key is not the database's: put the right one back, nothing can be read without it".into(),
+            ),
+            Err(error) => Finding::Wrong(error.to_string()),
+        });
+    } else {
+        findings.push(Finding::Wrong(
+            "the database was used before, and its master key is not here: put it back".into(),
+        ));
     }
+    let day = Clock::system()
+        .now()
+        .minus(Duration::from_secs(24 * 60 * 60));
+    findings.extend(store.refused_since(day).await.map(|refused| {
+        Finding::Fine(format!(
+            "{refused} requests without a valid token within a day"
+        ))
+    }));
+    store.close().await;
+    findings
 }
 
 fn look_at_edges(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if let Some(tls) = &config.listener.tls {
+        findings.extend(look_at_mode(tls.key_file(), 0o600));
+    }
     let is_local = config.listen.ip().is_loopback();
     findings.push(match (&config.listener.tls, is_local) {
         (Some(_), _) => Finding::Fine("the TLS certificate and its key serve".into()),

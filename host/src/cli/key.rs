@@ -14,13 +14,13 @@ use std::time::Duration;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Change the master key under which secrets are sealed
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct KeyArgs {
     #[command(subcommand)]
     command: KeyCommand,
 }
 
-#[derive(clap::Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 enum KeyCommand {
     /// Put a fresh key before the one of the key file and wait until everything is sealed under it
     Rotate(RotateArgs),
@@ -30,7 +30,7 @@ enum KeyCommand {
     Drop(Box<Settings>),
 }
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 struct RotateArgs {
     #[command(flatten)]
     settings: Box<Settings>,

@@ -95,6 +95,9 @@ impl Settings {
                 address: Rate::per_second(rate("address-rate", self.address_rate)?.unwrap_or(600)),
                 refused: Rate::per_minute(rate("refused-rate", self.refused_rate)?.unwrap_or(60)),
             },
+            audit_retention: Duration::from_secs(
+                within("audit-days", self.audit_days, 1..=36_500)?.unwrap_or(365) * 24 * 60 * 60,
+            ),
             log: log(self.log.as_deref())?,
             master_key: master_key(
                 self.master_key,

@@ -9,6 +9,7 @@
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
 mod alarms;
+mod audit;
 mod claims;
 mod deliveries;
 mod dialect;
@@ -29,6 +30,7 @@ mod token_changes;
 mod tokens;
 mod write;
 
+pub use audit::AuditPage;
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
@@ -42,6 +44,7 @@ pub use ticks::{DueOrchestration, Tick};
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 
+use crate::domain::audit::Actor;
 use dialect::Dialect;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
@@ -59,6 +62,8 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    /// On whose behalf changes are made, for the audit log.
+    actor: Option<Arc<Actor>>,
 }
 
 /// What the database cannot do for us.
@@ -143,6 +148,7 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write),
             revisions: revisions::Cache::default(),
+            actor: None,
         })
     }
 

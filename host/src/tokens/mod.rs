@@ -11,6 +11,7 @@ mod seal;
 pub use keys::{
     KEY_FILE, KeyError, KeySource, Keys, add_key_to_file, drop_old_keys_of_file, is_master_key,
 };
+pub use rotation::opens_all;
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};

@@ -5,8 +5,9 @@
 
 use super::keys::Derived;
 use super::seal::{self, Label, SealError};
-use super::{KEY_CHECK, TokenError, Tokens, lookup, token_label};
-use crate::store::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn};
+use super::{KEY_CHECK, KeySource, Keys, TokenError, Tokens, lookup, token_label};
+use crate::clock::Random;
+use crate::store::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn, Store};
 use std::sync::Arc;
 
 /// Values of each kind that are sealed anew in one pass.
@@ -141,6 +142,20 @@ impl Tokens {
         }
         Ok(found)
     }
+}
+
+/// Whether everything in the database opens under the keys of `source`; nothing is changed.
+///
+/// # Errors
+/// Where the database does not answer or the keys cannot be read.
+pub async fn opens_all(
+    store: &Store,
+    source: KeySource,
+    random: &Random,
+) -> Result<bool, TokenError> {
+    let rows = store.list_master_keys().await?;
+    let keys = Keys::from_source(source, random)?;
+    Ok(has_all_in_use(&number(&keys.all(), &rows), &rows))
 }
 
 /// The same keys with the numbers of those rows that they open; 0 where there is none.

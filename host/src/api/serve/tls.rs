@@ -68,6 +68,12 @@ impl Tls {
         })
     }
 
+    /// The file with the private key.
+    #[must_use]
+    pub fn key_file(&self) -> &Path {
+        &self.key
+    }
+
     /// For the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,10 +3,12 @@
 //! Every key of an orchestration and of a job is always there, `null` where unset. Tasks and notifications print
 //! themselves (`domain`), because the database keeps them in the same form.
 
+mod audit;
 mod jobs;
 mod orchestrations;
 mod tokens;
 
+pub(super) use audit::print_audit;
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
