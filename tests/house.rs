@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plugins",
             "tokens",
             "lease",
+            "relay",
             "rotation",
             "wake",
             "config",
@@ -54,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["store", "tokens", "lease", "wake", "clock", "domain"],
     ),
     ("lease", &["store", "wake", "clock", "domain"]),
+    ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
     ("store", &["domain"]),

@@ -6,16 +6,18 @@
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
+use crate::domain::role::Role;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::plugins::{OutboundSettings, PluginSettings, Plugins};
+use crate::relay::Relay;
 use crate::rotation::KeyKeeper;
 use crate::runner::{Runner, RunnerSettings};
 use crate::scheduler::Scheduler;
-use crate::store::{DATABASE_FILE, Store};
+use crate::store::{DATABASE_FILE, Store, WakeChannel};
 use crate::tokens::{KeySource, Keys, MASTER_TOKEN_FILE, Tokens};
-use crate::wake::{Pause, Stop, Wake};
+use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -59,6 +61,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
 
     let stop = Stop::default();
+    let sender = random.text(8)?;
+    let channel = WakeChannel::of(&config.database_url, &installation, sender)?;
+    let outbox = channel.as_ref().map(|_| Outbox::default());
+    let wakes = LoopWakes::new(outbox.as_ref());
     // An embedded database is in the data directory that this process has locked; a server's has other hosts.
     let is_alone = Store::is_embedded(&config.database_url);
     let lease = HostLease::take(store.clone(), clock.clone(), is_alone).await?;
@@ -74,7 +80,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         address,
         stop: stop.clone(),
     };
-    let (wakes, mut loops) = server.start_loops();
+    let mut loops = server.start_loops(&wakes);
     // Kept until the very end: what still runs after the stop must not be taken for a dead host's.
     let lease_stop = Stop::default();
     let (lease, runner) = (server.lease.clone(), wakes.runner.clone());
@@ -82,13 +88,24 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         let stop = lease_stop.clone();
         async move { lease.keep(runner, stop).await }
     });
+    // Until after the lease, which is given up with a message to the others.
+    let relay_stop = Stop::default();
+    let relaying = channel.zip(outbox).map(|(channel, outbox)| {
+        let relay = Relay {
+            channel,
+            outbox,
+            wakes: wakes.clone(),
+            clock: server.clock.clone(),
+        };
+        tokio::spawn(relay.run(relay_stop.clone()))
+    });
     let state = server.api_state(&wakes);
     loops.spawn(
         AuditKeeper {
             store: server.store.clone(),
             limiter: state.limiter.clone(),
             retention: server.config.audit_retention,
-            pause: server.pause(&wakes.audit),
+            pause: server.pause(&Wake::default()),
         }
         .run(),
     );
@@ -101,8 +118,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let listener_settings = server.config.listener.clone();
     if let Some(tls) = listener_settings.tls.clone() {
-        loops.spawn(tls.keep_fresh(server.pause(&wakes.tls)));
-        loops.spawn(poke_on_hangup(wakes.tls.clone(), stop.clone()));
+        let renewed = Wake::default();
+        loops.spawn(tls.keep_fresh(server.pause(&renewed)));
+        loops.spawn(poke_on_hangup(renewed, stop.clone()));
     }
     let told = stop.clone();
     let serving = api::serve(
@@ -129,6 +147,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         Ok(steps) => tracing::warn!(steps, "given back: the next start goes on with them"),
         Err(error) => tracing::warn!(%error, "the lease runs out by itself"),
     }
+    relay_stop.stop();
+    if let Some(relaying) = relaying {
+        relaying.await.context("the relay failed")?;
+    }
     server.store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -147,49 +169,44 @@ struct Server {
     stop: Stop,
 }
 
-/// One handle per loop.
-#[derive(Default)]
-struct LoopWakes {
-    scheduler: Wake,
-    runner: Wake,
-    alarms: Wake,
-    deliverer: Wake,
-    tls: Wake,
-    keys: Wake,
-    audit: Wake,
-}
-
 impl Server {
-    fn start_loops(&self) -> (LoopWakes, JoinSet<()>) {
-        let wakes = LoopWakes::default();
+    /// Those of this host's roles.
+    fn start_loops(&self, wakes: &LoopWakes) -> JoinSet<()> {
+        let roles = &self.config.roles;
         let mut loops = JoinSet::new();
-        loops.spawn(
-            Scheduler {
-                store: self.store.clone(),
-                pause: self.pause(&wakes.scheduler),
-                runner: wakes.runner.clone(),
-            }
-            .run(),
-        );
-        loops.spawn(self.runner(&wakes).run());
-        loops.spawn(
-            AlarmRaiser {
-                store: self.store.clone(),
-                pause: self.pause(&wakes.alarms),
-                deliverer: wakes.deliverer.clone(),
-            }
-            .run(),
-        );
-        loops.spawn(self.deliverer(&wakes).run());
+        if roles.has(Role::Scheduler) {
+            loops.spawn(
+                Scheduler {
+                    store: self.store.clone(),
+                    pause: self.pause(&wakes.scheduler),
+                    runner: wakes.runner.clone(),
+                }
+                .run(),
+            );
+        }
+        if roles.has(Role::Runner) {
+            loops.spawn(self.runner(wakes).run());
+        }
+        if roles.has(Role::Notifier) {
+            loops.spawn(
+                AlarmRaiser {
+                    store: self.store.clone(),
+                    pause: self.pause(&wakes.alarms),
+                    deliverer: wakes.deliverer.here_only(),
+                }
+                .run(),
+            );
+            loops.spawn(self.deliverer(wakes).run());
+        }
         loops.spawn(
             KeyKeeper {
                 tokens: self.tokens.clone(),
                 lease: self.lease.clone(),
-                pause: self.pause(&wakes.keys),
+                pause: self.pause(&Wake::default()),
             }
             .run(),
         );
-        (wakes, loops)
+        loops
     }
 
     fn runner(&self, wakes: &LoopWakes) -> Runner {
@@ -198,8 +215,13 @@ impl Server {
             tokens: self.tokens.clone(),
             plugins: self.plugins.clone(),
             lease: self.lease.clone(),
-            pause: self.pause(&wakes.runner),
-            notifier: wakes.deliverer.clone(),
+            // What it leaves for its own next pass is for this host, which has just got room for it.
+            pause: self.pause(&wakes.runner.here_only()),
+            notifier: if self.config.roles.has(Role::Notifier) {
+                wakes.deliverer.here_only()
+            } else {
+                wakes.deliverer.clone()
+            },
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
                 project_workers: self.config.project_workers,
@@ -236,6 +258,7 @@ impl Server {
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: Arc::new(ApiSettings {
+                roles: self.config.roles.clone(),
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
                 body_limit: self.config.body_limit_bytes,
@@ -293,12 +316,21 @@ fn announce(server: &Server, made: Option<&str>) {
         println!("Master token of project 1: {secret}");
         println!("It is kept in {data_dir}/{MASTER_TOKEN_FILE}; it is not shown again.");
     }
-    if config.mail.is_none() {
+    if config.mail.is_none() && config.roles.has(Role::Notifier) {
         tracing::warn!("no smtp-url is set: mail is written to the log instead of being sent");
+    }
+    if config.roles.has(Role::Notifier)
+        && !config.roles.has(Role::Api)
+        && config.public_url.is_none()
+    {
+        tracing::warn!("no public-url is set: links in mail lead to this server, which has no api");
     }
     if let KeySource::File(path) = &config.master_key {
         let path = path.display();
         tracing::info!("secrets are sealed under {path}: keep a copy of it");
+    }
+    if !config.roles.left_out().is_empty() {
+        tracing::info!(roles = %config.roles, "others on this database have to do the rest");
     }
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -7,6 +7,7 @@
 mod check;
 
 use crate::api::{ListenerSettings, RateLimits};
+use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
 use crate::tokens::KeySource;
 use ipnet::IpNet;
@@ -45,6 +46,15 @@ pub struct Settings {
         hide_env_values = true
     )]
     pub database_url: Option<String>,
+    /// What this server does, of api, scheduler, runner and notifier; fewer only where several servers share a database;
+    /// repeatable or comma-separated [default: all four]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_ROLES",
+        value_name = "ROLE",
+        value_delimiter = ','
+    )]
+    pub roles: Option<Vec<String>>,
     /// Address under which clients reach this server, with its path if it has one [default: as each request says]
     #[arg(long, env = "ORCHESTRATOR_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -146,6 +156,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     pub database_url: String,
+    pub roles: Roles,
     /// Without a trailing slash.
     pub public_url: Option<String>,
     /// Without a trailing slash.
@@ -224,6 +235,7 @@ impl Settings {
             listen: self.listen.or(other.listen),
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
+            roles: self.roles.or(other.roles),
             public_url: self.public_url.or(other.public_url),
             components_url: self.components_url.or(other.components_url),
             smtp_url: self.smtp_url.or(other.smtp_url),

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod lease;
 pub mod notifier;
 pub mod plugins;
+pub mod relay;
 pub mod rotation;
 pub mod runner;
 pub mod scheduler;

@@ -11,6 +11,7 @@ mod jobs;
 mod notifications;
 mod orchestrations;
 mod reach;
+mod roles;
 mod runs;
 mod tasks;
 mod tenancy;

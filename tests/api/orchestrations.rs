@@ -113,6 +113,36 @@ async fn every_updatable_attribute_changes() {
 }
 
 #[tokio::test]
+async fn only_a_schedule_that_is_saved_hurries_the_scheduler() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    create(&client, json!([])).await;
+    assert!(was_poked(&server.scheduler));
+
+    for (path, body) in [
+        ("/orchestrations/1", json!({"name": "Other", "tasks": []})),
+        ("/orchestrations/1/tasks", json!([])),
+        ("/orchestrations/1/notifications", json!([])),
+    ] {
+        let answer = client.put(path, body).await;
+        assert!(answer.status < 300, "{path}");
+        assert!(!was_poked(&server.scheduler), "{path}");
+    }
+
+    for change in [
+        json!({"crontabRecord": "0 * * * *"}),
+        json!({"active": false}),
+        json!({"crontabRecord": null}),
+    ] {
+        client
+            .put("/orchestrations/1", change.clone())
+            .await
+            .expect(200);
+        assert!(was_poked(&server.scheduler), "{change}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_id_may_be_a_numeric_string() {
     let Some(server) = start().await else { return };
     for id in [json!(1), json!("1"), json!(1.0)] {

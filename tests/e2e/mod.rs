@@ -6,6 +6,7 @@ mod edges;
 mod hosts;
 mod keys;
 mod mail;
+mod roles;
 mod schedule;
 mod settings;
 

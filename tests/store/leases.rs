@@ -33,7 +33,13 @@ async fn a_waiting_task_is_a_row_that_goes_on_when_its_time_has_come() {
     test.job(of.id, NOON).await;
     let steps = test.claim(host, NOON).await;
     let accepted = test.store.end_step(steps[0].lease, wait(30), NOON).await;
-    assert_eq!(accepted.unwrap(), Accepted::Yes { has_more: false });
+    assert_eq!(
+        accepted.unwrap(),
+        Accepted::Yes {
+            has_more: false,
+            ends_job: false
+        }
+    );
 
     test.reopen().await;
     let next = test.store.next_wake_time().await.unwrap();

@@ -70,7 +70,18 @@ impl Installation {
         self.start_in(&data_dir).await
     }
 
+    /// One of several hosts, of which each does its part.
+    pub async fn start_host_as(&self, number: usize, roles: &str) -> Process {
+        let data_dir = self.dir.path().join(format!("host-{number}"));
+        let roles = format!("--roles={roles}");
+        self.start_with(&data_dir, Some(roles)).await
+    }
+
     async fn start_in(&self, data_dir: &Path) -> Process {
+        self.start_with(data_dir, None).await
+    }
+
+    async fn start_with(&self, data_dir: &Path, setting: Option<String>) -> Process {
         let data_dir = format!("--data-dir={}", data_dir.display());
         let mut arguments = vec![
             "serve".to_owned(),
@@ -78,6 +89,7 @@ impl Installation {
             "--listen=127.0.0.1:0".to_owned(),
         ];
         arguments.extend(self.settings.iter().cloned());
+        arguments.extend(setting);
         Process::start(&arguments).await
     }
 }

@@ -11,6 +11,7 @@ use orchestrator::api::{
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
+use orchestrator::domain::role::Roles;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
@@ -254,6 +255,7 @@ impl Drop for Server {
 
 pub fn default_settings() -> ApiSettings {
     ApiSettings {
+        roles: Roles::all(),
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1 << 20,

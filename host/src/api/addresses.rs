@@ -147,6 +147,7 @@ mod tests {
         headers: &[(&'static str, &'static str)],
     ) -> String {
         let settings = ApiSettings {
+            roles: crate::domain::role::Roles::all(),
             public_url: public_url.map(str::to_owned),
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
             body_limit: 0,

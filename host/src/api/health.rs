@@ -1,6 +1,7 @@
 //! Whether this server answers and does its work, for whoever watches it. Open to all: it tells nothing else.
 
 use super::{ApiError, ApiState};
+use crate::domain::role::Role;
 use crate::domain::tick::LATE_AFTER;
 use axum::Json;
 use axum::extract::State;
@@ -13,10 +14,12 @@ pub(super) async fn show_live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The database answers too, and no schedule is overdue: one that nobody fires is the failure that nobody notices.
+/// The database answers too, and no schedule is overdue: one that nobody fires is the failure that nobody notices. It is
+/// a failure of the servers that fire schedules: the others go on to be ready for what is theirs.
 pub(super) async fn show_ready(State(state): State<ApiState>) -> Result<Response, ApiError> {
     let due = state.store.next_due_time().await?;
-    match due.filter(|due| state.clock.now().since(*due) > LATE_AFTER) {
+    let fires = state.settings.roles.has(Role::Scheduler);
+    match due.filter(|due| fires && state.clock.now().since(*due) > LATE_AFTER) {
         None => Ok(Json(json!({"status": "ok"})).into_response()),
         Some(due) => {
             let body = Json(json!({"status": "overdue", "dueSince": due}));

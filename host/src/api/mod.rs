@@ -38,6 +38,7 @@ pub use router::router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 
 use crate::clock::{Clock, Random};
+use crate::domain::role::Roles;
 use crate::store::Store;
 use crate::tokens::Tokens;
 use crate::wake::Wake;
@@ -56,13 +57,15 @@ pub struct ApiState {
     pub limiter: Limiter,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
-    /// Poked after an orchestration was saved or deleted.
+    /// Poked after a schedule was saved or deleted.
     pub scheduler: Wake,
 }
 
 /// What the operator decided.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
+    /// Without the API's own role only the health checks are served, which speak for the roles that there are.
+    pub roles: Roles,
     /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
     /// API is served besides the root.
     pub public_url: Option<String>,

@@ -2,11 +2,12 @@
 
 use super::auth::Caller;
 use super::body::JsonArray;
+use super::orchestrations::save;
 use super::paths::IdText;
 use super::read::{check, read_notifications};
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
-use crate::store::{OrchestrationChange, Updated};
+use crate::store::OrchestrationChange;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,19 +41,6 @@ pub(super) async fn replace_notifications(
         notifications: Some(notifications),
         ..OrchestrationChange::default()
     };
-    match caller
-        .store(&state)
-        .update_orchestration(caller.project, id, change, state.clock.now())
-        .await?
-    {
-        Updated::Done(orchestration) => {
-            state.scheduler.poke();
-            Ok((
-                StatusCode::ACCEPTED,
-                Json(&orchestration.revision.notifications),
-            )
-                .into_response())
-        }
-        Updated::NotFound | Updated::NoSuchToken => Err(ApiError::NotFound),
-    }
+    let updated = save(&state, &caller, id, change).await?;
+    Ok((StatusCode::ACCEPTED, Json(&updated.revision.notifications)).into_response())
 }

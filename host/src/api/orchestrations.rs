@@ -8,7 +8,8 @@ use super::read::{self, check};
 use super::shapes::{print_orchestration, print_orchestrations};
 use super::{ApiError, ApiState};
 use crate::domain::ids::{OrchestrationId, TokenId};
-use crate::store::{NewOrchestration, NewToken, TokenChoice, Updated};
+use crate::domain::orchestration::Orchestration;
+use crate::store::{NewOrchestration, NewToken, OrchestrationChange, TokenChoice, Updated};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -77,18 +78,32 @@ pub(super) async fn update_orchestration(
 ) -> Result<Response, ApiError> {
     let id = id.read(OrchestrationId::from_text)?;
     let change = check(|faults| read::read_update(&body, faults))?;
-    let token_id = change.token_id;
-    if let Some(token) = token_id {
+    if let Some(token) = change.token_id {
         caller.check_may_assign(token)?;
     }
+    let updated = save(&state, &caller, id, change).await?;
+    Ok(print_orchestration(&updated, &base))
+}
+
+/// Changes an orchestration. The scheduler is told where that may be about its schedule.
+pub(super) async fn save(
+    state: &ApiState,
+    caller: &Caller,
+    id: OrchestrationId,
+    change: OrchestrationChange,
+) -> Result<Orchestration, ApiError> {
+    let token_id = change.token_id;
+    let names_schedule = change.crontab_record.is_some() || change.active.is_some();
     let updated = caller
-        .store(&state)
+        .store(state)
         .update_orchestration(caller.project, id, change, state.clock.now())
         .await?;
     match updated {
         Updated::Done(orchestration) => {
-            state.scheduler.poke();
-            Ok(print_orchestration(&orchestration, &base))
+            if names_schedule {
+                state.scheduler.poke();
+            }
+            Ok(*orchestration)
         }
         Updated::NotFound => Err(ApiError::NotFound),
         Updated::NoSuchToken => Err(no_such_token(token_id)),

@@ -8,15 +8,25 @@ use super::{
     ApiError, ApiState, audit, cors, error, guards, health, jobs, limits, notifications,
     orchestrations, paths, runs, tasks, tokens,
 };
+use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
+    let served = if state.settings.roles.has(Role::Api) {
+        table()
+    } else {
+        health_checks()
+    };
+    // After the table: only routes that are there by then get the second one.
+    let served = served
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
     let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
     Router::new()
-        .fallback_service(table().with_state(state.clone()))
+        .fallback_service(served.with_state(state.clone()))
         .layer(from_fn_with_state(prefix, paths::tidy_path))
         .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
         .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
@@ -27,7 +37,7 @@ pub fn router(state: ApiState) -> Router {
 fn table() -> Router<ApiState> {
     let notifications =
         get(notifications::list_notifications).put(notifications::replace_notifications);
-    Router::new()
+    health_checks()
         .route(
             "/orchestrations",
             get(orchestrations::list_orchestrations).post(orchestrations::create_orchestration),
@@ -75,8 +85,11 @@ fn table() -> Router<ApiState> {
             post(tokens::refresh_token),
         )
         .route("/audit", get(audit::list_audit))
+}
+
+/// All that a server without the API's role answers.
+fn health_checks() -> Router<ApiState> {
+    Router::new()
         .route("/health/live", get(health::show_live))
         .route("/health/ready", get(health::show_ready))
-        .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
 }

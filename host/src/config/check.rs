@@ -5,7 +5,9 @@
 
 use super::{Config, ConfigError, Settings, wrong};
 use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
+use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, StepLimits};
+use crate::store::Store;
 use crate::tokens::{KEY_FILE, KeySource, SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
@@ -31,7 +33,7 @@ impl Settings {
         })?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database_url = match self.database_url {
-            None => crate::store::Store::embedded_url(&data_dir),
+            None => Store::embedded_url(&data_dir),
             Some(url)
                 if ["sqlite://", "postgres://", "postgresql://"]
                     .iter()
@@ -63,6 +65,7 @@ impl Settings {
         };
         Ok(Config {
             listen,
+            roles: roles(self.roles.as_deref(), &database_url)?,
             database_url,
             public_url: self
                 .public_url
@@ -109,6 +112,27 @@ impl Settings {
             data_dir,
         })
     }
+}
+
+/// An embedded database has one server: what that leaves out would be done by nobody.
+fn roles(given: Option<&[String]>, database_url: &str) -> Result<Roles, ConfigError> {
+    let Some(given) = given else {
+        return Ok(Roles::all());
+    };
+    let roles = Roles::of(list("roles", given)?).ok_or_else(|| {
+        let why = "must name one at least of api, scheduler, runner and notifier";
+        wrong("roles", why)
+    })?;
+    if let [left_out, ..] = roles.left_out().as_slice()
+        && Store::is_embedded(database_url)
+    {
+        let why = format!(
+            "must be all four where the database is embedded: it has one server, and nobody else would be its {}",
+            left_out.as_str()
+        );
+        return Err(wrong("roles", why));
+    }
+    Ok(roles)
 }
 
 fn size(value: u64) -> usize {

@@ -10,6 +10,10 @@ fn given() -> Settings {
     Settings::default()
 }
 
+fn roles(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
 #[test]
 fn nothing_has_to_be_configured() {
     let config = given().check().unwrap();
@@ -17,6 +21,31 @@ fn nothing_has_to_be_configured() {
     assert_eq!(config.database_url, "sqlite://data/orchestrator.sqlite");
     assert_eq!(config.components_url, "https://syrup.keboola.com");
     assert_eq!((config.workers, config.project_workers), (64, 32));
+    assert_eq!(config.roles, Roles::all());
+}
+
+#[test]
+fn a_role_is_left_out_only_where_others_can_have_it() {
+    let of = |names: &[&str], database_url: Option<&str>| {
+        let settings = Settings {
+            roles: roles(names),
+            database_url: database_url.map(str::to_owned),
+            ..given()
+        };
+        let roles = settings.check().map(|config| config.roles.to_string());
+        roles.map_err(|error| error.to_string())
+    };
+    let shared = Some("postgres://host/database");
+    assert_eq!(
+        of(&[" runner", "notifier"], shared).unwrap(),
+        "runner,notifier"
+    );
+    let all = ["api", "scheduler", "runner", "notifier"];
+    assert_eq!(of(&all, None).unwrap(), all.join(","));
+    let refused = of(&all[..3], Some("sqlite://elsewhere.sqlite")).unwrap_err();
+    assert!(refused.ends_with("its notifier"), "{refused}");
+    let empty: Settings = toml::from_str("roles = []").unwrap();
+    assert!(refusal(empty).starts_with("roles must name one"));
 }
 
 #[test]
@@ -90,6 +119,18 @@ fn a_wrong_value_is_refused_by_the_name_of_its_setting() {
             ..given()
         }),
         refusal(Settings {
+            roles: roles(&["api", "everything"]),
+            ..given()
+        }),
+        refusal(Settings {
+            roles: roles(&[""]),
+            ..given()
+        }),
+        refusal(Settings {
+            roles: roles(&["api", "scheduler", "notifier"]),
+            ..given()
+        }),
+        refusal(Settings {
             master_token: text("short"),
             ..given()
         }),
@@ -108,6 +149,9 @@ fn a_wrong_value_is_refused_by_the_name_of_its_setting() {
         "smtp-url",
         "master-key",
         "log",
+        "roles",
+        "roles",
+        "roles",
         "master-token",
     ];
     for (refusal, name) in refusals.iter().zip(names) {

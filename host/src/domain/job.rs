@@ -6,6 +6,7 @@ use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Status of a job, or of one task's run (which knows only `processing`, `success`, `warning` and `error`).
@@ -112,16 +113,18 @@ pub struct Job {
 impl Job {
     /// The job's tasks: those of its revision with the `active` flags of this run.
     #[must_use]
-    pub fn tasks(&self) -> Vec<Task> {
-        with_flags(&self.revision.tasks, self.active_tasks.as_deref())
+    pub fn tasks(&self) -> Cow<'_, [Task]> {
+        match &self.active_tasks {
+            None => Cow::Borrowed(&self.revision.tasks),
+            Some(flags) => Cow::Owned(with_flags(&self.revision.tasks, flags)),
+        }
     }
 }
 
 /// `tasks` with the given `active` flags, one per task, in place of their own.
-#[must_use]
-pub fn with_flags(tasks: &[Task], flags: Option<&[bool]>) -> Vec<Task> {
+fn with_flags(tasks: &[Task], flags: &[bool]) -> Vec<Task> {
     let mut tasks = tasks.to_vec();
-    for (task, active) in tasks.iter_mut().zip(flags.unwrap_or_default()) {
+    for (task, active) in tasks.iter_mut().zip(flags) {
         task.active = *active;
     }
     tasks

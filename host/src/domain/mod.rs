@@ -13,6 +13,7 @@ pub mod job;
 pub mod notification;
 pub mod orchestration;
 pub mod phases;
+pub mod role;
 pub mod step;
 pub mod task;
 pub mod tick;

@@ -17,7 +17,8 @@ use crate::wake::{Pause, Wake};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::{self, JoinError, JoinSet};
 
 /// Work that another host gave back, or a clock that jumped, is noticed after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -64,48 +65,54 @@ impl std::fmt::Debug for Runner {
 /// The steps that run now.
 #[derive(Default)]
 struct Running {
-    steps: JoinSet<ProjectId>,
-    of_project: HashMap<ProjectId, usize>,
+    steps: JoinSet<()>,
+    /// Whose each of them is: known also of one that panics.
+    projects: HashMap<task::Id, ProjectId>,
     in_hand: InHand<Lease>,
     /// When to look again for steps that this host holds by their rows only.
     strays_at: Option<Timestamp>,
 }
 
 impl Running {
-    fn forget(&mut self, project: ProjectId) {
-        if let Some(count) = self.of_project.get_mut(&project) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_project.remove(&project);
-            }
+    fn start(
+        &mut self,
+        project: ProjectId,
+        step: impl Future<Output = ()> + Send + 'static,
+        runtime: &Handle,
+    ) {
+        let started = self.steps.spawn_on(step, runtime);
+        self.projects.insert(started.id(), project);
+    }
+
+    fn of_project(&self) -> HashMap<ProjectId, usize> {
+        let mut counts = HashMap::new();
+        for project in self.projects.values() {
+            *counts.entry(*project).or_default() += 1;
         }
+        counts
     }
 
     /// Waits for a step to end, for ever where none runs.
     async fn one_ended(&mut self) {
-        match self.steps.join_next().await {
-            Some(Ok(project)) => self.forget(project),
-            // A step that panicked: its lease runs out or is given back with the host's.
-            Some(Err(error)) => {
-                tracing::error!(%error, "a step's future failed");
-                self.recount();
-            }
+        match self.steps.join_next_with_id().await {
+            Some(ended) => self.forget(ended),
             None => std::future::pending().await,
         }
-        while let Some(ended) = self.steps.try_join_next() {
-            match ended {
-                Ok(project) => self.forget(project),
-                Err(_) => self.recount(),
-            }
+        while let Some(ended) = self.steps.try_join_next_with_id() {
+            self.forget(ended);
         }
     }
 
-    /// Which project a failed future belonged to is unknown: with none left all counts are zero, else they stay too high
-    /// by one until then.
-    fn recount(&mut self) {
-        if self.steps.is_empty() {
-            self.of_project.clear();
-        }
+    fn forget(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            // It panicked: its lease is given back as a stray, or with the host's.
+            Err(error) => {
+                tracing::error!(%error, "a step's future failed");
+                error.id()
+            }
+        };
+        self.projects.remove(&id);
     }
 }
 
@@ -147,7 +154,7 @@ impl Runner {
             let capacity = Capacity {
                 free,
                 per_project: self.settings.project_workers,
-                running: running.of_project.clone(),
+                running: running.of_project(),
             };
             let now = self.pause.clock.now();
             let claimed = self
@@ -161,16 +168,14 @@ impl Runner {
             }
             for leased in claimed {
                 let project = leased.job.project_id;
-                *running.of_project.entry(project).or_default() += 1;
                 let runner = self.clone();
                 let hold = running.in_hand.hold(leased.lease);
                 let step = async move {
                     runner.run_step(leased).await;
                     drop(hold);
-                    project
                 };
                 // Beside the plugin that it calls, which spares the step two changes of thread.
-                running.steps.spawn_on(step, self.plugins.runtime());
+                running.start(project, step, self.plugins.runtime());
             }
         }
     }
@@ -188,5 +193,25 @@ impl Runner {
         }
         running.strays_at = Some(now.plus(STRAY_SEARCH));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_that_panics_leaves_the_count_of_its_project() {
+        let mut running = Running::default();
+        let runtime = Handle::current();
+        running.start(ProjectId(1), std::future::pending(), &runtime);
+        running.start(ProjectId(1), async { panic!("ouch") }, &runtime);
+        running.start(ProjectId(2), async {}, &runtime);
+
+        while running.steps.len() > 1 {
+            running.one_ended().await;
+        }
+
+        assert_eq!(running.of_project(), HashMap::from([(ProjectId(1), 1)]));
     }
 }

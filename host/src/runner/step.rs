@@ -26,16 +26,15 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 impl Runner {
     pub(super) async fn run_step(&self, leased: LeasedStep) {
         let end = self.step_end(&leased).await;
-        let ends_task = matches!(end, StepEnd::Done { .. });
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
             match self.store.end_step(leased.lease, end.clone(), now).await {
-                Ok(Accepted::Yes { has_more }) => {
+                Ok(Accepted::Yes { has_more, ends_job }) => {
                     if has_more {
                         self.pause.wake.poke();
                     }
-                    if ends_task {
+                    if ends_job {
                         self.notifier.poke();
                     }
                     return;

@@ -288,12 +288,14 @@ async fn start_job(
     .execute(&mut *tx)
     .await?;
     set_alarm(tx, &job, now).await?;
-    let positions = next_active(&job.tasks(), 0);
+    let tasks = job.tasks();
+    let positions = next_active(&tasks, 0);
     if positions.is_empty() {
         finish_job(tx, &job, Status::Success, now).await?;
         return Ok(Vec::new());
     }
     let runs = NewRuns {
+        tasks: &tasks,
         positions: &positions,
         host,
         most_leased: most,

@@ -151,14 +151,29 @@ pub(super) async fn lock_host(tx: &mut Tx, host: HostId) -> Result<()> {
     Ok(())
 }
 
-/// Locks a token that may be deleted, so that nobody begins to use it meanwhile.
-pub(super) async fn lock_token(tx: &mut Tx, id: TokenId, made_for: OrchestrationId) -> Result<()> {
-    if Dialect::of(tx) == Dialect::Postgres {
-        sqlx::query("SELECT id FROM tokens WHERE id = $1 AND made_for = $2 FOR UPDATE")
-            .bind(id.0)
-            .bind(made_for.0)
-            .fetch_all(tx)
-            .await?;
-    }
+/// Whose token is meant; that of another is not locked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TokenOf {
+    Project(ProjectId),
+    /// Made for it.
+    Orchestration(OrchestrationId),
+}
+
+/// Locks a token, for whoever changes it, deletes it or begins to use it.
+pub(super) async fn lock_token(tx: &mut Tx, id: TokenId, of: TokenOf) -> Result<()> {
+    let lock = match Dialect::of(tx) {
+        Dialect::Sqlite => return Ok(()),
+        dialect => dialect.lock("t"),
+    };
+    let (column, owner) = match of {
+        TokenOf::Project(project) => ("project_id", project.0),
+        TokenOf::Orchestration(orchestration) => ("made_for", orchestration.0),
+    };
+    let sql = format!("SELECT t.id FROM tokens t WHERE t.id = $1 AND t.{column} = $2{lock}");
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(id.0)
+        .bind(owner)
+        .fetch_all(tx)
+        .await?;
     Ok(())
 }

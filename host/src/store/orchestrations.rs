@@ -4,11 +4,11 @@
 //! tick that was expected has its outcome.
 
 use super::locks::lock_orchestration;
+use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::close_ledger;
-use super::token_changes::choose_usable_token;
-use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
+use super::tokens::{drop_unused_token, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change, of_orchestration};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
@@ -33,14 +33,6 @@ pub struct NewOrchestration {
     /// Ids are empty where they are to be assigned.
     pub tasks: Vec<Task>,
     pub notifications: Vec<Notification>,
-}
-
-/// Which token an orchestration's jobs use.
-#[derive(Clone, Debug)]
-pub enum TokenChoice {
-    Existing(TokenId),
-    /// Made for this orchestration; goes with the last job that uses it.
-    Make(NewToken),
 }
 
 /// What an update changes; `None` leaves a field as it is.
@@ -164,13 +156,10 @@ impl Store {
                 let Some(before) = store.find(tx, project, id).await? else {
                     return Ok(Updated::NotFound);
                 };
-                if let Some(token_id) = change.token_id.filter(|id| *id != before.token.id) {
-                    let choice = TokenChoice::Existing(token_id);
-                    let Some(token) = choose_token(tx, project, &choice, now).await? else {
-                        return Ok(Updated::NoSuchToken);
-                    };
-                    use_token(tx, project, id, &token).await?;
-                    drop_unused_token(tx, id, before.token.id).await?;
+                if let Some(token) = change.token_id
+                    && !change_token(tx, &before, token, now).await?
+                {
+                    return Ok(Updated::NoSuchToken);
                 }
                 if let Some(name) = &change.name {
                     sqlx::query(
@@ -205,44 +194,6 @@ impl Store {
                 );
                 store.note(tx, project, change, now).await?;
                 Ok(after.map_or(Updated::NotFound, |after| Updated::Done(Box::new(after))))
-            })
-        })
-        .await
-    }
-
-    /// Gives the orchestration a new token secret: a token that was made for it keeps its row and gets the new secret,
-    /// one that was given is replaced by the new one.
-    pub async fn refresh_orchestration_token(
-        &self,
-        project: ProjectId,
-        id: OrchestrationId,
-        token: NewToken,
-        now: Timestamp,
-    ) -> Result<Option<Orchestration>> {
-        let store = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                lock_orchestration(tx, project, id).await?;
-                let Some(before) = store.find(tx, project, id).await? else {
-                    return Ok(None);
-                };
-                if !renew_secret(tx, id, before.token.id, &token.secret, now).await? {
-                    let token = TokenReference {
-                        id: insert_token(tx, project, &token, now).await?,
-                        description: token.description,
-                    };
-                    tie_token(tx, token.id, id).await?;
-                    use_token(tx, project, id, &token).await?;
-                }
-                let after = store.find(tx, project, id).await?;
-                let change = change_of(
-                    Action::OrchestrationToken,
-                    id,
-                    Some(&before),
-                    after.as_ref(),
-                );
-                store.note(tx, project, change, now).await?;
-                Ok(after)
             })
         })
         .await
@@ -310,7 +261,7 @@ impl Store {
 }
 
 /// For the audit log.
-fn change_of(
+pub(super) fn change_of(
     action: Action,
     id: OrchestrationId,
     before: Option<&Orchestration>,
@@ -364,39 +315,6 @@ fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Orchestration> {
         revision,
         last_executed_job,
     })
-}
-
-async fn choose_token(
-    tx: &mut Tx,
-    project: ProjectId,
-    choice: &TokenChoice,
-    now: Timestamp,
-) -> Result<Option<TokenReference>> {
-    match choice {
-        TokenChoice::Make(token) => Ok(Some(TokenReference {
-            id: insert_token(tx, project, token, now).await?,
-            description: token.description.clone(),
-        })),
-        TokenChoice::Existing(id) => choose_usable_token(tx, project, *id, now).await,
-    }
-}
-
-async fn use_token(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: OrchestrationId,
-    token: &TokenReference,
-) -> Result<()> {
-    sqlx::query(
-        "UPDATE orchestrations SET token_id = $3, token_description = $4 WHERE id = $1 AND project_id = $2",
-    )
-    .bind(id.0)
-    .bind(project.0)
-    .bind(token.id.0)
-    .bind(storable(&token.description))
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Sets crontab and activity. The next time is counted from now, but only where one of the two really changed: saving

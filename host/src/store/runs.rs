@@ -15,6 +15,7 @@ use crate::domain::ids::{HostId, JobId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::notification::Channel;
 use crate::domain::phases::{end_of, next_active};
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use serde_json::Map;
 
@@ -46,8 +47,13 @@ pub enum StepEnd {
 /// What became of a step's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Recorded. `has_more`: there may be something to claim now.
-    Yes { has_more: bool },
+    /// Recorded.
+    Yes {
+        /// There may be something to claim now.
+        has_more: bool,
+        /// It was the last one of its job, which may have promised notifications.
+        ends_job: bool,
+    },
     /// Another host has taken the run over; this result counts for nothing.
     LeaseLost,
 }
@@ -65,13 +71,15 @@ impl Store {
                 let Some(job) = record(tx, lease, &end, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
-                let has_more = match end {
-                    StepEnd::Done { .. } => advance_job(&store, tx, job, now).await?,
+                match end {
+                    StepEnd::Done { .. } => advance_job(&store, tx, job, now).await,
                     StepEnd::Wait { wake_at, .. } | StepEnd::Abandoned { wake_at } => {
-                        wake_at <= now
+                        Ok(Accepted::Yes {
+                            has_more: wake_at <= now,
+                            ends_job: false,
+                        })
                     }
-                };
-                Ok(Accepted::Yes { has_more })
+                }
             })
         })
         .await
@@ -179,8 +187,12 @@ async fn record(tx: &mut Tx, lease: Lease, end: &StepEnd, now: Timestamp) -> Res
         .transpose()
 }
 
-/// After the end of a task: where its phase is over, begins the next one or ends the job. `true`: there is more to claim.
-async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<bool> {
+/// After the end of a task: where its phase is over, begins the next one or ends the job.
+async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Accepted> {
+    let unchanged = Accepted::Yes {
+        has_more: false,
+        ends_job: false,
+    };
     let running = sqlx::query(
         "SELECT 1 AS one FROM task_runs WHERE job_id = $1 AND status = 'processing' LIMIT 1",
     )
@@ -188,10 +200,10 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
     .fetch_optional(&mut *tx)
     .await?;
     if running.is_some() {
-        return Ok(false);
+        return Ok(unchanged);
     }
     let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(false);
+        return Ok(unchanged);
     };
     let tasks = job.tasks();
     let rows =
@@ -218,17 +230,23 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         finish_job(tx, &job, outcome(&ends), now).await?;
     } else {
         let runs = NewRuns {
+            tasks: &tasks,
             positions: &next,
             host: HostId(0),
             most_leased: 0,
         };
         insert_runs(tx, &job, &runs, now).await?;
     }
-    Ok(true)
+    Ok(Accepted::Yes {
+        has_more: true,
+        ends_job: next.is_empty(),
+    })
 }
 
 /// Runs to be added for one phase.
 pub(super) struct NewRuns<'a> {
+    /// All of the job.
+    pub(super) tasks: &'a [Task],
     pub(super) positions: &'a [usize],
     pub(super) host: HostId,
     /// How many of them that host takes at once.
@@ -242,7 +260,6 @@ pub(super) async fn insert_runs(
     runs: &NewRuns<'_>,
     now: Timestamp,
 ) -> Result<Vec<LeasedStep>> {
-    let tasks = job.tasks();
     let mut leased = Vec::with_capacity(runs.most_leased.min(runs.positions.len()));
     for (number, position) in runs.positions.iter().enumerate() {
         let is_leased = number < runs.most_leased;
@@ -260,7 +277,7 @@ pub(super) async fn insert_runs(
         .bind(i64::from(is_leased))
         .fetch_one(&mut *tx)
         .await?;
-        let Some(task) = tasks.get(*position).filter(|_| is_leased) else {
+        let Some(task) = runs.tasks.get(*position).filter(|_| is_leased) else {
             continue;
         };
         leased.push(LeasedStep {

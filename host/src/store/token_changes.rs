@@ -3,7 +3,7 @@
 //! What a token may give is judged in the transaction that gives it, on the row as it is then. Whoever takes a token
 //! into use locks its row first, and so does whoever deletes it: a token is never gone under an orchestration.
 
-use super::locks::lock_orchestrations_of;
+use super::locks::{TokenOf, lock_orchestrations_of, lock_token};
 use super::rows::{Columns, storable, to_json};
 use super::tokens::{COLUMNS, NewToken, Token, TokenSecret, insert_token, read};
 use super::{Result, Store, Tx};
@@ -108,7 +108,7 @@ impl Store {
                     // Orchestrations before tokens: everybody takes locks in this order.
                     lock_orchestrations_of(tx, project, id).await?;
                 }
-                let Some(before) = lock_token(tx, project, id).await? else {
+                let Some(before) = find_locked(tx, project, id).await? else {
                     return Ok(ChangedToken::NotFound);
                 };
                 let rights = before.rights.changed(&change.rights, now);
@@ -128,7 +128,7 @@ impl Store {
                     describe(tx, project, id, description).await?;
                 }
                 set_rights(tx, project, id, &rights, is_disabled).await?;
-                let after = lock_token(tx, project, id).await?;
+                let after = find(tx, project, id).await?;
                 let change = change_of(Action::TokenUpdate, id, Some(&before), after.as_ref());
                 store.note(tx, project, change, now).await?;
                 Ok(after.map_or(ChangedToken::NotFound, |after| {
@@ -152,7 +152,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let Some(before) = lock_token(tx, project, id).await? else {
+                let Some(before) = find_locked(tx, project, id).await? else {
                     return Ok(ChangedToken::NotFound);
                 };
                 if let Some(refused) = by.forbid_giving(&before.rights, None) {
@@ -189,7 +189,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let Some(token) = lock_token(tx, project, id).await? else {
+                let Some(token) = find_locked(tx, project, id).await? else {
                     return Ok(DeletedToken::NotFound);
                 };
                 if token.rights.is_master {
@@ -231,7 +231,7 @@ pub(super) async fn choose_usable_token(
     id: TokenId,
     now: Timestamp,
 ) -> Result<Option<TokenReference>> {
-    let token = lock_token(tx, project, id).await?;
+    let token = find_locked(tx, project, id).await?;
     let usable = token.filter(|token| !token.is_disabled && !token.rights.is_expired(now));
     Ok(usable.map(|token| TokenReference {
         id,
@@ -239,12 +239,14 @@ pub(super) async fn choose_usable_token(
     }))
 }
 
-/// The token as it is until this transaction ends: a write that changes nothing keeps others away from the row, on
-/// databases that have more than one writer.
-async fn lock_token(tx: &mut Tx, project: ProjectId, id: TokenId) -> Result<Option<Token>> {
-    let sql = format!(
-        "UPDATE tokens SET refreshed_at = refreshed_at WHERE id = $1 AND project_id = $2 RETURNING {COLUMNS}"
-    );
+/// The token as it is until this transaction ends.
+async fn find_locked(tx: &mut Tx, project: ProjectId, id: TokenId) -> Result<Option<Token>> {
+    lock_token(tx, id, TokenOf::Project(project)).await?;
+    find(tx, project, id).await
+}
+
+async fn find(tx: &mut Tx, project: ProjectId, id: TokenId) -> Result<Option<Token>> {
+    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id = $1 AND project_id = $2");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(id.0)
         .bind(project.0)

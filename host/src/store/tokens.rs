@@ -1,6 +1,6 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
-use super::locks::lock_token;
+use super::locks::{TokenOf, lock_token};
 use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
@@ -175,7 +175,7 @@ pub(super) async fn drop_unused_token(
     id: TokenId,
 ) -> Result<()> {
     // In a statement of its own, so that the next one sees who began to use the token until then.
-    lock_token(tx, id, orchestration).await?;
+    lock_token(tx, id, TokenOf::Orchestration(orchestration)).await?;
     sqlx::query(
         "DELETE FROM tokens WHERE id = $1 AND made_for = $2 \
          AND NOT EXISTS (SELECT 1 FROM orchestrations WHERE token_id = $1 AND deleted_at IS NULL) \

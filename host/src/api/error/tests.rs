@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::{ApiSettings, Limiter, RateLimits};
 use crate::clock::{Clock, Random};
+use crate::domain::role::Roles;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::tokens::{Keys, Tokens};
@@ -165,6 +166,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         .await
         .expect("tokens");
     let settings = ApiSettings {
+        roles: Roles::all(),
         public_url: None,
         trusted_proxies: Vec::new(),
         body_limit: 1,

@@ -80,7 +80,7 @@ pub(in crate::api) fn print_job(job: &Job, base: &Base) -> Response {
 }
 
 pub(in crate::api) fn print_jobs(jobs: &[Job], base: &Base) -> Response {
-    let tasks: Vec<Vec<Task>> = jobs.iter().map(Job::tasks).collect();
+    let tasks: Vec<_> = jobs.iter().map(Job::tasks).collect();
     let shapes = jobs
         .iter()
         .zip(&tasks)
