@@ -139,7 +139,12 @@ pub struct Settings {
     #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
     /// Command that prints the master key, run by /bin/sh at start [default: none]
-    #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_COMMAND", value_name = "COMMAND")]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_MASTER_KEY_COMMAND",
+        value_name = "COMMAND",
+        hide_env_values = true
+    )]
     pub master_key_command: Option<String>,
     /// 32 bytes as base64 or 64 hexadecimal digits; several, newest first, while they take turns. Environment or file
     /// only.

@@ -175,6 +175,7 @@ mod tests {
             public_url: None,
             trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
             body_limit: 0,
+            roles: crate::domain::role::Roles::all(),
         };
         for (peer, lines, client) in [
             ("192.0.2.1:9", vec!["198.51.100.7"], "192.0.2.1"),

@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::tokens::{KeySource, Keys, opens_all};
 use std::fs;
 use std::io::{self, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +18,9 @@ use std::time::Duration;
 const EXIT_BAD_SETTING: u8 = 2;
 /// Before this no server of this version can have run, in seconds since 1970: the clock is wrong.
 const RELEASED: i64 = 1_760_000_000;
+
+/// For the mail server.
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
 /// What was looked at, and what came of it.
 enum Finding {
@@ -240,7 +243,12 @@ impl MailPeer {
 
     fn try_to_connect(&self) -> Finding {
         let Self(host, port) = self;
-        match TcpStream::connect((host.as_str(), *port)) {
+        let addresses = (host.as_str(), *port).to_socket_addrs();
+        let connected = addresses.and_then(|mut addresses| {
+            let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
+            TcpStream::connect_timeout(&address, LONGEST_CONNECT)
+        });
+        match connected {
             Ok(_) => Finding::Fine(format!("the mail server {host}:{port} answers")),
             Err(error) => Finding::Wrong(format!(
                 "the mail server {host}:{port} cannot be reached: {error}"
