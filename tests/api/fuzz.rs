@@ -140,7 +140,7 @@ impl Generator {
             4 => {
                 bytes =
                     b"description=a&canManageBuckets=1&componentAccess[]=%zz&bucketPermissions[x"
-                        .to_vec()
+                        .to_vec();
             }
             5 => bytes.clear(),
             _ => {}
@@ -373,12 +373,10 @@ fn no_crontab_expression_makes_the_parser_fail() {
             5
         };
         let fields: Vec<String> = (0..count)
-            .map(|_| {
-                if generator.one_in(10) {
-                    generator.text()
-                } else {
-                    (*generator.pick(&parts)).to_owned()
-                }
+            .map(|_| match generator.below(20) {
+                0 => generator.text(),
+                1..8 => (*generator.pick(&parts)).to_owned(),
+                _ => (*generator.pick(&["*", "*/5", "1", "2-5", "3,4"])).to_owned(),
             })
             .collect();
         let text = fields.join(" ");

@@ -207,9 +207,11 @@ impl Crowd {
             crowd.spawn(async move {
                 match self {
                     Self::DribbledHeads => {
-                        dribble(stream, "GET / HTTP/1.1\r\nHost: a\r\nX: ").await
+                        dribble(stream, "GET / HTTP/1.1\r\nHost: a\r\nX: ").await;
                     }
-                    Self::DribbledBodies => dribble(stream, &head(1_000_000)).await,
+                    Self::DribbledBodies => {
+                        dribble(stream, &head(1_000_000)).await;
+                    }
                     Self::Oversized => send_oversized(stream).await,
                     Self::Idle(_) => {
                         // Nothing comes before the server closes.

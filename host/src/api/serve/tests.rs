@@ -1,3 +1,5 @@
+//! Connections from outside: slow, idle, too many, too large, and a server that stops.
+
 use super::*;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
