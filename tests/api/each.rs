@@ -18,6 +18,7 @@ mod tenancy;
 mod tokens;
 mod tokens_managed;
 mod tokens_rights;
+mod upgrade;
 
 use super::{create, create_path};
 use crate::support::database::Database;

@@ -1,5 +1,6 @@
 //! The REST API over a real connection, on each database.
 
+mod blocked;
 #[path = "each.rs"]
 mod postgres;
 #[path = "each.rs"]

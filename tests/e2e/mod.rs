@@ -3,6 +3,7 @@
 mod components;
 mod crash;
 mod edges;
+mod full_disk;
 mod hosts;
 mod keys;
 mod mail;

@@ -1,6 +1,7 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
 mod audit;
+mod deaths;
 mod hosts;
 mod idempotency;
 mod jobs;
@@ -8,6 +9,7 @@ mod leases;
 mod master_keys;
 mod notifications;
 mod orchestrations;
+mod rush;
 mod schedule;
 mod tokens;
 

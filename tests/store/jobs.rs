@@ -1,6 +1,7 @@
 //! Queue, phases, outcomes and cancelling.
 
 use crate::support::store::{NOON, TestStore, in_phase, new_job, seconds_after, task};
+use futures_util::future::join_all;
 use orchestrator::domain::ids::HostId;
 use orchestrator::domain::job::{Initiator, Status};
 use orchestrator::domain::task::Task;
@@ -196,33 +197,67 @@ async fn a_job_is_cancelled_only_while_it_waits() {
     assert_eq!(running, Cancelled::NotWaiting(Status::Processing));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_claim_and_a_cancel_of_the_same_job_never_both_win() {
+    const ROUNDS: usize = 100;
+    const JOBS: usize = 100;
     let Some(test) = TestStore::new(super::database()).await else {
         return;
     };
     let host = host(&test).await;
-    let of = test.orchestration(vec![task("a")]).await;
-    let mut cancelled = 0;
-    for _ in 0..200 {
-        let job = test.job(of.id, NOON).await;
-        let (cancel, claimed) = tokio::join!(
-            test.store.cancel_job(test.project, job.id, NOON),
-            test.claim(host, NOON)
-        );
-        match cancel.unwrap() {
-            Cancelled::Done => {
-                assert!(claimed.is_empty());
-                cancelled += 1;
-            }
-            Cancelled::NotWaiting(Status::Processing) => {
-                assert_eq!(claimed.len(), 1);
-                finish(&test, &claimed[0], Status::Success).await;
-            }
-            other => panic!("{other:?}"),
-        }
+    let mut ids = Vec::new();
+    for _ in 0..JOBS {
+        ids.push(test.orchestration(vec![task("a")]).await.id);
     }
-    println!("{cancelled} of 200 races were won by the cancel");
+    let mut won_by_cancel = 0;
+    for _ in 0..ROUNDS {
+        let jobs = join_all(ids.iter().map(|of| test.job(*of, NOON))).await;
+        // From both ends of the queue, so that they meet somewhere.
+        let cancelling = async {
+            let mut cancels = Vec::with_capacity(JOBS);
+            for some in jobs.rchunks(10) {
+                let some = some.iter().rev();
+                let some = some.map(|job| test.store.cancel_job(test.project, job.id, NOON));
+                cancels.extend(join_all(some).await);
+            }
+            cancels
+        };
+        let claiming = async {
+            let mut claimed = Vec::new();
+            for _ in 0..JOBS / 10 {
+                let capacity = Capacity {
+                    free: 10,
+                    per_project: 10,
+                    running: HashMap::new(),
+                };
+                claimed.extend(test.store.claim_steps(host, capacity, NOON).await.unwrap());
+            }
+            claimed
+        };
+        let (cancels, claimed) = tokio::join!(cancelling, claiming);
+
+        let mut cancelled = 0;
+        for (job, cancel) in jobs.iter().rev().zip(cancels) {
+            let claims = claimed.iter().filter(|step| step.job.id == job.id).count();
+            match cancel.unwrap() {
+                Cancelled::Done => assert_eq!(claims, 0),
+                Cancelled::NotWaiting(Status::Processing) => assert_eq!(claims, 1),
+                other => panic!("{other:?}"),
+            }
+            cancelled += 1 - claims;
+        }
+        join_all(
+            claimed
+                .iter()
+                .map(|step| finish(&test, step, Status::Success)),
+        )
+        .await;
+        won_by_cancel += cancelled;
+    }
+    println!(
+        "{won_by_cancel} of {} races were won by the cancel",
+        ROUNDS * JOBS
+    );
 }
 
 #[tokio::test]

@@ -178,3 +178,37 @@ async fn an_abandoned_step_is_the_same_step_once_more() {
 
     assert_eq!((again[0].step, again[0].attempt), (0, 2));
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_minutes_costs_repeated_steps_and_no_second_result() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let at = |seconds: i64| seconds_after(NOON, seconds);
+    let fast = test.store.register_host(NOON, at(60)).await.unwrap();
+    let right = test.store.register_host(NOON, at(10)).await.unwrap();
+    let of = test.orchestration(vec![task("a")]).await;
+    let job = test.job(of.id, NOON).await;
+    let before = test.claim(right, NOON).await;
+
+    // One host's clock is five minutes ahead: it takes the other for dead, and its work for its own.
+    test.store.renew_host(fast, at(310)).await.unwrap();
+    assert_eq!(test.store.reap_dead_hosts(at(300)).await.unwrap(), 1);
+    let again = test.claim(fast, at(300)).await;
+    let (late, first) = (before[0].lease, again[0].lease);
+    let refused = test.store.end_step(late, success(), at(1)).await;
+    assert_eq!(refused.unwrap(), Accepted::LeaseLost);
+    let waits = test.store.end_step(first, wait(330), at(300)).await;
+    assert!(matches!(waits, Ok(Accepted::Yes { .. })), "{waits:?}");
+
+    // Its clock goes back: the task waits for the time that it was told, and no longer.
+    assert_eq!(test.claim(fast, at(5)).await.len(), 0);
+    let resumed = test.claim(fast, at(330)).await;
+    let ended = test
+        .store
+        .end_step(resumed[0].lease, success(), at(30))
+        .await;
+    assert!(matches!(ended, Ok(Accepted::Yes { .. })), "{ended:?}");
+    let job = test.store.read_job(test.project, job.id).await.unwrap();
+    assert_eq!(job.unwrap().status, Status::Success);
+}

@@ -179,3 +179,41 @@ async fn a_deleted_orchestration_is_due_no_more() {
 
     assert_eq!(next.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_minutes_neither_loses_nor_doubles_a_tick() {
+    let Some(test) = TestStore::new(super::database()).await else {
+        return;
+    };
+    let mut new = new_orchestration(test.project, vec![task("a")]);
+    new.crontab_record = Some("* * * * *".into());
+    let of = test.create(new).await;
+    let clock = Clock::manual(NOON);
+    let scheduler = scheduler(&test, &clock);
+    let at = |minute: i64| seconds_after(NOON, minute * MINUTE);
+    // Five minutes ahead and back again, with passes in between, and an edit that looks for the next time by the wrong
+    // clock.
+    for minute in [1, 2, 7, 2, 3] {
+        clock.set(at(minute));
+        scheduler.pass().await.unwrap();
+    }
+    change(&test, &of, active(false), at(3)).await;
+    change(&test, &of, active(true), at(3)).await;
+    for minute in 4..=10 {
+        clock.set(at(minute));
+        scheduler.pass().await.unwrap();
+    }
+
+    let rows = ledger(&test, &of).await;
+    let mut accounted: Vec<i64> = rows.iter().flat_map(|row| row.1..=row.2).collect();
+    accounted.dedup();
+    assert_eq!(accounted, (1..=10).collect::<Vec<_>>(), "{rows:?}");
+    let fired: Vec<i64> = rows
+        .iter()
+        .filter(|row| row.0 != "missed")
+        .map(|row| row.1)
+        .collect();
+    assert_eq!(fired, [1, 2, 7, 8, 9, 10], "{rows:?}");
+    let page = test.store.list_jobs(test.project, of.id, 20, 0).await;
+    assert_eq!(page.unwrap().unwrap().total, 6);
+}

@@ -64,6 +64,26 @@ impl Installation {
         self.start_in(&self.data_dir()).await
     }
 
+    /// One that a full disk can be played to: the limit of its files' size is an error to it, and no signal.
+    pub async fn start_with_limits(&self) -> Process {
+        let plain = command(&self.arguments(&self.data_dir()));
+        let mut limited = Command::new("/usr/bin/env");
+        limited
+            .arg("--ignore-signal=XFSZ")
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env_clear()
+            .envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Process::start(limited).await
+    }
+
     /// One of several hosts.
     pub async fn start_host(&self, number: usize) -> Process {
         let data_dir = self.dir.path().join(format!("host-{number}"));
@@ -82,6 +102,12 @@ impl Installation {
     }
 
     async fn start_with(&self, data_dir: &Path, setting: Option<String>) -> Process {
+        let mut arguments = self.arguments(data_dir);
+        arguments.extend(setting);
+        Process::start(command(&arguments)).await
+    }
+
+    fn arguments(&self, data_dir: &Path) -> Vec<String> {
         let data_dir = format!("--data-dir={}", data_dir.display());
         let mut arguments = vec![
             "serve".to_owned(),
@@ -89,8 +115,7 @@ impl Installation {
             "--listen=127.0.0.1:0".to_owned(),
         ];
         arguments.extend(self.settings.iter().cloned());
-        arguments.extend(setting);
-        Process::start(&arguments).await
+        arguments
     }
 }
 
@@ -115,8 +140,8 @@ pub struct Process {
 }
 
 impl Process {
-    async fn start(arguments: &[String]) -> Self {
-        let mut child = command(arguments).spawn().expect("started");
+    async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("started");
         let (sender, mut log) = watch::channel(String::new());
         collect(child.stderr.take().expect("piped"), sender.clone());
         collect(child.stdout.take().expect("piped"), sender);
@@ -152,6 +177,18 @@ impl Process {
         let (signal, id) = (format!("-{name}"), self.child.id().to_string());
         let told = Command::new("kill").args([signal, id]).status();
         assert!(told.expect("kill").success());
+    }
+
+    /// No file of it may grow beyond this; `unlimited` takes the limit away.
+    pub fn limit_files(&self, bytes: &str) {
+        let (pid, size) = (
+            self.child.id().to_string(),
+            format!("--fsize={bytes}:unlimited"),
+        );
+        let told = Command::new("prlimit")
+            .args(["--pid", &pid, &size])
+            .status();
+        assert!(told.expect("prlimit").success());
     }
 
     /// SIGTERM, and the end.

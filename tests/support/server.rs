@@ -62,6 +62,20 @@ impl Server {
     ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
+        Some(Self::start_all(url, dir, settings, limits).await)
+    }
+
+    /// On a database that may hold something already; `dir` is the data directory.
+    pub async fn start_on(url: String, dir: TempDir, settings: ApiSettings) -> Self {
+        Self::start_all(url, dir, settings, RateLimits::default()).await
+    }
+
+    async fn start_all(
+        url: String,
+        dir: TempDir,
+        settings: ApiSettings,
+        limits: RateLimits,
+    ) -> Self {
         let store = Store::open(&url).await.expect("store");
         let clock = Clock::manual(START);
         let random = Random::seeded(1);
@@ -93,7 +107,7 @@ impl Server {
             router(state),
             std::future::pending(),
         ));
-        Some(Self {
+        Self {
             address,
             store,
             tokens,
@@ -103,7 +117,7 @@ impl Server {
             listening,
             url,
             _dir: dir,
-        })
+        }
     }
 
     /// Bearer of project 1's master token.
@@ -136,7 +150,7 @@ impl Server {
         self.add_token(ProjectId(1), description, false).await
     }
 
-    async fn add_token(
+    pub async fn add_token(
         &self,
         project: ProjectId,
         description: &str,
@@ -176,10 +190,14 @@ impl Server {
         self.number("jobs", id).await;
     }
 
+    /// Of somebody else to the same database.
+    pub async fn connection(&self) -> sqlx::AnyConnection {
+        let connecting = sqlx::AnyConnection::connect(&self.url);
+        connecting.await.expect("database")
+    }
+
     async fn number(&self, table: &str, next: i64) {
-        let mut connection = sqlx::AnyConnection::connect(&self.url)
-            .await
-            .expect("database");
+        let mut connection = self.connection().await;
         let statements = if Store::is_embedded(&self.url) {
             vec![
                 format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),

@@ -9,10 +9,11 @@ use orchestrator::domain::task::Task;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
 use orchestrator::store::{
-    Capacity, CreatedJob, LeasedStep, NewJob, NewOrchestration, NewToken, Store, TokenChoice,
-    TokenSecret,
+    Capacity, CreatedJob, FailPoints, LeasedStep, NewJob, NewOrchestration, NewToken, Store,
+    TokenChoice, TokenSecret,
 };
 use serde_json::{Map, Value, json};
+use sqlx::{AnyConnection, Connection};
 use std::collections::HashMap;
 use tempfile::TempDir;
 
@@ -54,9 +55,24 @@ impl TestStore {
         Store::open(&self.url).await.unwrap()
     }
 
+    /// The same that dies where it is told to.
+    pub async fn failing_host(&self, fail_points: FailPoints) -> Store {
+        Store::open_with(&self.url, fail_points).await.unwrap()
+    }
+
     /// A folder of its own; an embedded database is in it.
     pub fn path(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    /// Runs statements beside the store, as a host of another version or an operator would.
+    pub async fn sql(&self, statements: &[String]) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        for sql in statements {
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            query.execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
     }
 
     pub async fn another_project(&self) -> ProjectId {

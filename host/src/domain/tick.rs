@@ -79,9 +79,16 @@ pub struct Firing {
 }
 
 impl Firing {
-    /// What is to be done at `now` about a schedule that was due at `due_at`.
+    /// What is to be done at `now` about a schedule that was due at `due_at`. Its ticks up to `last_tick` have fired: a
+    /// clock that was set back shows their times once more.
     #[must_use]
-    pub fn decide(crontab: Option<&Crontab>, due_at: Timestamp, now: Timestamp) -> Self {
+    pub fn decide(
+        crontab: Option<&Crontab>,
+        due_at: Timestamp,
+        last_tick: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let due_at = last_tick.map_or(due_at, |last| due_at.max(Timestamp(last.0 + 1)));
         let nothing = Self {
             tick: None,
             outcome: TickOutcome::Fired,
@@ -131,7 +138,12 @@ mod tests {
     #[test]
     fn a_tick_in_time_fires_and_misses_nothing() {
         let crontab = Crontab::parse("*/5 * * * *").unwrap();
-        let firing = Firing::decide(Some(&crontab), minute(10), Timestamp(10 * MINUTE + 300_000));
+        let firing = Firing::decide(
+            Some(&crontab),
+            minute(10),
+            Some(minute(5)),
+            Timestamp(10 * MINUTE + 300_000),
+        );
         assert_eq!(
             firing,
             Firing {
@@ -146,7 +158,7 @@ mod tests {
     #[test]
     fn after_a_stop_the_latest_tick_is_caught_up_and_the_others_are_one_gap() {
         let crontab = Crontab::parse("*/5 * * * *").unwrap();
-        let firing = Firing::decide(Some(&crontab), minute(10), minute(27));
+        let firing = Firing::decide(Some(&crontab), minute(10), None, minute(27));
         assert_eq!(
             firing,
             Firing {
@@ -165,8 +177,23 @@ mod tests {
     #[test]
     fn a_single_late_tick_is_caught_up() {
         let crontab = Crontab::parse("0 * * * *").unwrap();
-        let firing = Firing::decide(Some(&crontab), minute(60), minute(75));
+        let firing = Firing::decide(Some(&crontab), minute(60), None, minute(75));
         assert_eq!(firing.outcome, TickOutcome::CaughtUp);
         assert_eq!(firing.missed, None);
+    }
+
+    #[test]
+    fn a_tick_that_fired_does_not_fire_again_when_the_clock_was_set_back() {
+        let crontab = Crontab::parse("*/5 * * * *").unwrap();
+        let last = Some(minute(20));
+        let firing = Firing::decide(Some(&crontab), minute(15), last, minute(16));
+        assert_eq!((firing.tick, firing.missed), (None, None));
+        assert_eq!(firing.next, Some(minute(20)));
+
+        let firing = Firing::decide(Some(&crontab), minute(20), last, minute(26));
+        assert_eq!(
+            (firing.tick, firing.missed, firing.next),
+            (Some(minute(25)), None, Some(minute(30)))
+        );
     }
 }

@@ -42,12 +42,12 @@ impl AlarmRaiser {
     /// Where the database does not answer.
     pub async fn pass(&self) -> Result<Option<Timestamp>, StoreError> {
         loop {
-            let jobs = self
-                .store
-                .raise_alarms(self.pause.clock.now(), BATCH)
-                .await?;
+            let now = self.pause.clock.now();
+            let jobs = self.store.raise_alarms(now, BATCH).await?;
             if jobs == 0 {
-                return self.store.next_alarm_time().await;
+                let next = self.store.next_alarm_time().await?;
+                // What is due and was not raised is in another transaction's hands.
+                return Ok(next.filter(|next| *next > now));
             }
             self.deliverer.poke();
         }

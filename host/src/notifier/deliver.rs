@@ -98,7 +98,9 @@ impl Deliverer {
                 .lease_deliveries(self.lease.host(), free, now)
                 .await?;
             if leased.is_empty() {
-                return self.store.next_delivery_time().await;
+                let next = self.store.next_delivery_time().await?;
+                // What is due and was not leased is in another transaction's hands.
+                return Ok(next.filter(|next| *next > now));
             }
             for delivery in leased {
                 let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {

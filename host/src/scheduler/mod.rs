@@ -1,20 +1,19 @@
 //! The scheduler: turns orchestrations whose time has come into waiting jobs. It never runs one.
 //!
-//! A pass reads what is due, in batches, from the front of an index: its cost follows what is due, not what exists.
-//! What a due schedule asks for is decided by [`Firing`]; that it happens once is the store's compare-and-set. The loop
-//! takes no input and may run on any number of hosts at once.
+//! A pass reads what is due from the front of an index: its cost follows what is due, not what exists. Projects take
+//! turns, so that the many schedules of one do not hold up those of others; hosts that look at the same time share the
+//! work. What a due schedule asks for is the domain's (`domain/tick.rs`), that it happens once the store's compare-and-set.
+//! The loop takes no input and may run on any number of hosts at once.
 
-use crate::domain::crontab::Crontab;
-use crate::domain::tick::Firing;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
 use crate::wake::{Pause, Wake};
 use std::time::Duration;
 
-/// Orchestrations read at once.
-const BATCH: u32 = 500;
+/// Due orchestrations listed at once, by their ids: projects are served in turns within a list.
+const MOST_LISTED: u32 = 50_000;
 /// Jobs made in one transaction: bounds how long other writes wait.
-const PER_TRANSACTION: usize = 50;
+const PER_TRANSACTION: usize = 200;
 /// Another host may have saved an orchestration, or the clock may have jumped: looked for at least this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -51,23 +50,23 @@ impl Scheduler {
     pub async fn pass(&self) -> Result<Option<Timestamp>, StoreError> {
         loop {
             let now = self.pause.clock.now();
-            let due = self.store.list_due_orchestrations(now, BATCH).await?;
-            if due.is_empty() {
+            let due = self.store.list_due_orchestrations(now, MOST_LISTED).await?;
+            let Some(first) = due.first() else {
                 return self.store.next_due_time().await;
-            }
-            let firings: Vec<_> = due
-                .into_iter()
-                .map(|due| {
-                    let crontab = due.crontab_record.as_deref().map(Crontab::parse);
-                    let crontab = crontab.and_then(Result::ok);
-                    let firing = Firing::decide(crontab.as_ref(), due.next_scheduled_at, now);
-                    (due, firing)
-                })
-                .collect();
-            for chunk in firings.chunks(PER_TRANSACTION) {
-                let jobs = self.store.fire_ticks(chunk.to_vec(), now).await?;
-                tracing::debug!(jobs = jobs.len(), "scheduled");
+            };
+            let mut fired = 0;
+            for batch in due.chunks(PER_TRANSACTION) {
+                if self.pause.stop.is_stopped() {
+                    return Ok(None);
+                }
+                let now = self.pause.clock.now();
+                fired += self.store.fire_ticks(batch.to_vec(), now).await?;
                 self.runner.poke();
+            }
+            tracing::debug!(fired, "scheduled");
+            if fired == 0 {
+                // All of them are in the hands of other hosts or requests: waits for one that is.
+                self.store.fire_tick_in_turn(*first, now).await?;
             }
         }
     }

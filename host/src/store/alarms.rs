@@ -31,10 +31,11 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                let mut raised = 0;
                 for id in &ids {
-                    raise(&store, tx, *id, now).await?;
+                    raised += usize::from(raise(&store, tx, *id, now).await?);
                 }
-                Ok(ids.len())
+                Ok(raised)
             })
         })
         .await
@@ -52,7 +53,7 @@ impl Store {
     }
 }
 
-async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<()> {
+async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<bool> {
     let lock_free = Dialect::of(tx).lock_free("j");
     let sql =
         format!("SELECT j.average_run FROM jobs j WHERE j.id = $1 AND j.alarm_at <= $2{lock_free}");
@@ -62,9 +63,9 @@ async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
         .fetch_optional(&mut *tx)
         .await?;
     // Another host may be here or have been here, or the job has ended since.
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = row else { return Ok(false) };
     let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(());
+        return Ok(false);
     };
     let average = Columns::of(&row, "jobs").maybe_int("average_run")?;
     let times = JobTimes {
@@ -92,5 +93,5 @@ async fn raise(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
         .bind(alarms.next_after(&times, Some(now)).map(|time| time.0))
         .execute(tx)
         .await?;
-    Ok(())
+    Ok(true)
 }

@@ -142,10 +142,12 @@ impl Store {
             .bind(most)
             .fetch_all(&self.read)
             .await?;
+        // A range of one project and its order, so that no other index looks as good: by the key alone, PostgreSQL would
+        // read the whole history where it believes that much is ready.
         let front = self.dialect.join_front(
             "jobs",
             "j",
-            "FROM jobs WHERE project_id = p.id AND is_ready = 1 ORDER BY id LIMIT $1",
+            "FROM jobs WHERE project_id >= p.id AND project_id <= p.id AND is_ready = 1 ORDER BY project_id, id LIMIT $1",
         );
         let sql = format!(
             "WITH RECURSIVE p(id) AS (SELECT (SELECT project_id FROM jobs WHERE is_ready = 1 \

@@ -69,6 +69,10 @@ impl Dialect {
                 "SET idle_in_transaction_session_timeout = '30s'",
                 // Queries here are short: compiling one takes longer than running it.
                 "SET jit = off",
+                // Every query has an index that it is meant to walk, in its order. Plans are kept for a connection's life:
+                // one that was made while a table was small must not read all of it once it is large.
+                "SET enable_seqscan = off",
+                "SET enable_bitmapscan = off",
             ],
         };
         for setting in settings {
@@ -112,6 +116,25 @@ impl Dialect {
             // The join above would read the whole table here.
             Self::Postgres => format!("CROSS JOIN LATERAL (SELECT * {front}) {alias}"),
         }
+    }
+
+    /// A table of rows that are bound as one JSON array of arrays: of numbers, and after them of texts. So a statement for
+    /// many rows has one text, whatever their number, and is prepared once per connection.
+    pub(super) fn rows(self, parameter: &str, numbers: &[&str], texts: &[&str]) -> String {
+        let (number, each) = match self {
+            Self::Sqlite => ("", format!("json_each({parameter})")),
+            Self::Postgres => (
+                "::bigint",
+                format!("json_array_elements({parameter}::json)"),
+            ),
+        };
+        let numbers = numbers.iter().map(|name| (name, number));
+        let columns: Vec<String> = numbers
+            .chain(texts.iter().map(|name| (name, "")))
+            .enumerate()
+            .map(|(at, (name, cast))| format!("(value ->> {at}){cast} AS {name}"))
+            .collect();
+        format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
     /// Ends a `SELECT` that locks what it finds for a change; waits for whoever has it locked. `of` is the table.

@@ -13,6 +13,8 @@ mod audit;
 mod claims;
 mod deliveries;
 mod dialect;
+mod fail_points;
+mod firings;
 mod hosts;
 mod idempotency;
 mod inspect;
@@ -35,6 +37,7 @@ mod write;
 pub use audit::AuditPage;
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use deliveries::{AttemptEnd, Delivery, DeliveryLease, LeasedDelivery};
+pub use fail_points::{Border, FailPoints};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use inspect::Schema;
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
@@ -43,7 +46,7 @@ pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use projects::Project;
 pub use runs::{Accepted, StepEnd};
-pub use ticks::{DueOrchestration, Tick};
+pub use ticks::Tick;
 pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
@@ -135,6 +138,14 @@ impl Store {
     /// An address other than `sqlite://<path>` or `postgres://…`, a file that cannot be opened, a server that does not
     /// answer, or a schema newer than this version.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, FailPoints::NONE).await
+    }
+
+    /// The same, with places at which the host dies.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, fail_points: FailPoints) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let dialect = Dialect::of_url(url)?;
         let options = dialect.options(url)?;
@@ -150,7 +161,7 @@ impl Store {
         Ok(Self {
             dialect,
             read,
-            writer: write::Writer::start(dialect, write),
+            writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
             actor: None,
         })

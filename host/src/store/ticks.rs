@@ -1,26 +1,15 @@
-//! Ticks: what became of every time at which an orchestration was due.
+//! The ledger of ticks: what became of every time at which an orchestration was due.
 //!
-//! A tick fires by compare-and-set on `next_scheduled_at`, in one transaction with the job that it becomes, so that any
-//! number of hosts may try. Ticks that did not fire are one row per gap.
+//! A tick that fired is a row, which [`super::firings`] writes with the job that it became. Ticks that did not fire are
+//! one row per gap. A time is in the ledger once: where the clock was set back, what it shows again was accounted for.
 
-use super::jobs::{JobRow, insert_job};
 use super::rows::Columns;
 use super::{Result, Store, Tx};
 use crate::domain::crontab::Crontab;
-use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
-use crate::domain::job::Initiator;
-use crate::domain::orchestration::{Orchestration, TokenReference};
-use crate::domain::tick::{Firing, Gap, TickOutcome};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId};
+use crate::domain::orchestration::Orchestration;
+use crate::domain::tick::{Gap, TickOutcome};
 use crate::domain::time::Timestamp;
-
-/// An orchestration whose time has come.
-#[derive(Clone, Debug)]
-pub struct DueOrchestration {
-    pub id: OrchestrationId,
-    pub project_id: ProjectId,
-    pub crontab_record: Option<String>,
-    pub next_scheduled_at: Timestamp,
-}
 
 /// One row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,67 +22,6 @@ pub struct Tick {
 }
 
 impl Store {
-    /// Orchestrations that are due at `now`, the longest overdue first.
-    pub async fn list_due_orchestrations(
-        &self,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueOrchestration>> {
-        let rows = sqlx::query(
-            "SELECT id, project_id, crontab_record, next_scheduled_at FROM orchestrations \
-             WHERE next_scheduled_at <= $1 ORDER BY next_scheduled_at LIMIT $2",
-        )
-        .bind(now.0)
-        .bind(i64::from(limit))
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let columns = Columns::of(row, "orchestrations");
-                Ok(DueOrchestration {
-                    id: OrchestrationId(columns.int("id")?),
-                    project_id: ProjectId(columns.int("project_id")?),
-                    crontab_record: columns.maybe_text("crontab_record")?,
-                    next_scheduled_at: columns.time("next_scheduled_at")?,
-                })
-            })
-            .collect()
-    }
-
-    /// The earliest time at which any orchestration is due.
-    pub async fn next_due_time(&self) -> Result<Option<Timestamp>> {
-        let row = sqlx::query(
-            "SELECT next_scheduled_at FROM orchestrations WHERE next_scheduled_at IS NOT NULL \
-             ORDER BY next_scheduled_at LIMIT 1",
-        )
-        .fetch_optional(&self.read)
-        .await?;
-        row.map(|row| Columns::of(&row, "orchestrations").time("next_scheduled_at"))
-            .transpose()
-    }
-
-    /// Turns due ticks into jobs, all in one transaction. An orchestration that was changed, or fired by another host,
-    /// since it was listed is passed over. Returns the jobs.
-    pub async fn fire_ticks(
-        &self,
-        mut firings: Vec<(DueOrchestration, Firing)>,
-        now: Timestamp,
-    ) -> Result<Vec<JobId>> {
-        // Each locks its orchestration: two hosts that fire the same ticks do so in the same order.
-        firings.sort_unstable_by_key(|(due, _)| due.id);
-        let store = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let mut jobs = Vec::with_capacity(firings.len());
-                for (due, firing) in &firings {
-                    jobs.extend(fire(&store, tx, due, firing, now).await?);
-                }
-                Ok(jobs)
-            })
-        })
-        .await
-    }
-
     /// The ledger of an orchestration, oldest first.
     pub async fn list_ticks(
         &self,
@@ -123,62 +51,6 @@ impl Store {
             })
             .collect()
     }
-}
-
-async fn fire(
-    store: &Store,
-    tx: &mut Tx,
-    due: &DueOrchestration,
-    firing: &Firing,
-    now: Timestamp,
-) -> Result<Option<JobId>> {
-    let taken = sqlx::query(
-        "UPDATE orchestrations SET next_scheduled_at = $3, last_scheduled_at = COALESCE($4, last_scheduled_at) \
-         WHERE id = $1 AND next_scheduled_at = $2 RETURNING revision_id, token_id, token_description",
-    )
-    .bind(due.id.0)
-    .bind(due.next_scheduled_at.0)
-    .bind(firing.next.map(|time| time.0))
-    .bind(firing.tick.map(|time| time.0))
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(row) = taken else { return Ok(None) };
-    if let Some(gap) = &firing.missed {
-        insert_gap(tx, due.project_id, due.id, TickOutcome::Missed, gap).await?;
-    }
-    let Some(tick) = firing.tick else {
-        return Ok(None);
-    };
-    let columns = Columns::of(&row, "orchestrations");
-    let revision_id = RevisionId(columns.int("revision_id")?);
-    let revision = store.revisions.read_in(tx, revision_id).await?;
-    let job = JobRow {
-        project_id: due.project_id,
-        orchestration_id: due.id,
-        revision: &revision,
-        initialized_by: Initiator::Scheduler,
-        token: TokenReference {
-            id: TokenId(columns.int("token_id")?),
-            description: columns.text("token_description")?,
-        },
-        initiator: None,
-        notifications_emails: &[],
-        active_tasks: None,
-        parent_run_id: None,
-    };
-    let job_id = insert_job(tx, &job, now).await?;
-    sqlx::query(
-        "INSERT INTO ticks (project_id, orchestration_id, outcome, from_at, to_at, ticks, job_id) \
-         VALUES ($1, $2, $3, $4, $4, 1, $5)",
-    )
-    .bind(due.project_id.0)
-    .bind(due.id.0)
-    .bind(firing.outcome.as_str())
-    .bind(tick.0)
-    .bind(job_id.0)
-    .execute(tx)
-    .await?;
-    Ok(Some(job_id))
 }
 
 /// Records what an orchestration's schedule still expected until `now`: called before the schedule is changed or ended.
@@ -211,7 +83,7 @@ async fn insert_gap(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO ticks (project_id, orchestration_id, outcome, from_at, to_at, ticks) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (orchestration_id, from_at) DO NOTHING",
     )
     .bind(project.0)
     .bind(orchestration.0)

@@ -9,10 +9,13 @@
 //! of durability between commits, and a transaction of several writes would hold locks in the order in which these
 //! happened to arrive, so that two hosts could block each other.
 //!
+//! A connection whose transaction could not be ended is closed, and the next write gets another one.
+//!
 //! An operation is run once. One that fails because the database went away, or had to give a transaction up, is refused
 //! as unavailable: its caller asks again.
 
 use super::dialect::Dialect;
+use super::fail_points::{Border, FailPoints};
 use super::{Result, StoreError, Tx};
 use sqlx::{AnyPool, Connection};
 use std::future::Future;
@@ -44,24 +47,37 @@ enum Message {
 #[derive(Clone, Debug)]
 pub(super) struct Writer(Way);
 
+/// What a commit needs.
+#[derive(Clone, Debug)]
+struct Committer {
+    dialect: Dialect,
+    pool: AnyPool,
+    fail_points: FailPoints,
+}
+
 #[derive(Clone, Debug)]
 enum Way {
     /// To the queue, which has a pool of one connection.
     Queue(mpsc::Sender<Message>),
     /// To any connection of the pool, on the runtime that opened the store, whoever asks: steps have a runtime of their own,
     /// whose guests must not slow a connection down.
-    SideBySide(AnyPool, Handle),
+    SideBySide(Committer, Handle),
 }
 
 impl Writer {
-    pub(super) fn start(dialect: Dialect, pool: AnyPool) -> Self {
+    pub(super) fn start(dialect: Dialect, pool: AnyPool, fail_points: FailPoints) -> Self {
+        let committer = Committer {
+            dialect,
+            pool,
+            fail_points,
+        };
         Self(match dialect {
             Dialect::Sqlite => {
                 let (queue, messages) = mpsc::channel(4 * MOST_PER_COMMIT);
-                tokio::spawn(run(pool, messages));
+                tokio::spawn(run(committer, messages));
                 Way::Queue(queue)
             }
-            Dialect::Postgres => Way::SideBySide(pool, Handle::current()),
+            Dialect::Postgres => Way::SideBySide(committer, Handle::current()),
         })
     }
 
@@ -74,7 +90,7 @@ impl Writer {
                     let _ = stopped.await;
                 }
             }
-            Way::SideBySide(pool, _) => pool.close().await,
+            Way::SideBySide(committer, _) => committer.pool.close().await,
         }
     }
 
@@ -84,12 +100,12 @@ impl Writer {
                 .send(Message::Write(operation))
                 .await
                 .map_err(|_| StoreError::Closing),
-            Way::SideBySide(pool, _) if pool.is_closed() => Err(StoreError::Closing),
-            Way::SideBySide(pool, runtime) => {
-                let pool = pool.clone();
+            Way::SideBySide(committer, _) if committer.pool.is_closed() => Err(StoreError::Closing),
+            Way::SideBySide(committer, runtime) => {
+                let committer = committer.clone();
                 // A task of its own, so that a caller that goes away does not end it half way.
                 runtime.spawn(async move {
-                    commit_together(&pool, Dialect::Postgres, vec![operation]).await;
+                    committer.commit_together(vec![operation]).await;
                 });
                 Ok(())
             }
@@ -125,7 +141,7 @@ impl super::Store {
     }
 }
 
-async fn run(pool: AnyPool, mut messages: mpsc::Receiver<Message>) {
+async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
     let mut batch = Vec::new();
     while messages.recv_many(&mut batch, MOST_PER_COMMIT).await > 0 {
         let mut operations = Vec::with_capacity(batch.len());
@@ -136,64 +152,85 @@ async fn run(pool: AnyPool, mut messages: mpsc::Receiver<Message>) {
                 Message::Stop(done) => stop = Some(done),
             }
         }
-        commit_together(&pool, Dialect::Sqlite, operations).await;
+        committer.commit_together(operations).await;
         if let Some(done) = stop {
-            pool.close().await;
+            committer.pool.close().await;
             let _ = done.send(());
             return;
         }
     }
 }
 
-/// Runs the operations in one transaction, each in a savepoint of its own where there is more than one.
-async fn commit_together(pool: &AnyPool, dialect: Dialect, operations: Vec<Operation>) {
-    let mut acknowledgements = Vec::with_capacity(operations.len());
-    let result = in_one_transaction(pool, dialect, operations, &mut acknowledgements).await;
-    if let Err(error) = &result {
-        tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
-    }
-    let result = result.map_err(Arc::new);
-    for acknowledge in acknowledgements {
-        acknowledge(result.clone());
-    }
-}
-
-async fn in_one_transaction(
-    pool: &AnyPool,
-    dialect: Dialect,
-    operations: Vec<Operation>,
-    acknowledgements: &mut Vec<Acknowledge>,
-) -> std::result::Result<(), sqlx::Error> {
-    if operations.is_empty() {
-        return Ok(());
-    }
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin_with(dialect.begin()).await?;
-    let alone = operations.len() == 1;
-    let mut kept = 0_usize;
-    for operation in operations {
-        if !alone {
-            sqlx::query("SAVEPOINT one")
-                .execute(&mut *transaction)
-                .await?;
+impl Committer {
+    /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one.
+    async fn commit_together(&self, operations: Vec<Operation>) {
+        let mut acknowledgements = Vec::with_capacity(operations.len());
+        let result = self
+            .in_one_transaction(operations, &mut acknowledgements)
+            .await;
+        if let Err(error) = &result {
+            tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
         }
-        let finished = operation(&mut transaction).await;
-        acknowledgements.push(finished.acknowledge);
-        kept += usize::from(finished.keep);
-        if !alone {
-            if !finished.keep {
-                sqlx::query("ROLLBACK TO one")
+        let result = result.map_err(Arc::new);
+        for acknowledge in acknowledgements {
+            acknowledge(result.clone());
+        }
+    }
+
+    async fn in_one_transaction(
+        &self,
+        operations: Vec<Operation>,
+        acknowledgements: &mut Vec<Acknowledge>,
+    ) -> std::result::Result<(), sqlx::Error> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.pool.acquire().await?;
+        let result = self
+            .in_transaction_of(&mut connection, operations, acknowledgements)
+            .await;
+        if result.is_err() {
+            // Its state is unknown: SQLite, for one, ends a transaction by itself when the disk is full, and the connection
+            // would stay in one that no longer is.
+            connection.close_on_drop();
+        }
+        result
+    }
+
+    async fn in_transaction_of(
+        &self,
+        connection: &mut Tx,
+        operations: Vec<Operation>,
+        acknowledgements: &mut Vec<Acknowledge>,
+    ) -> std::result::Result<(), sqlx::Error> {
+        let mut transaction = connection.begin_with(self.dialect.begin()).await?;
+        let alone = operations.len() == 1;
+        let mut kept = 0_usize;
+        for operation in operations {
+            if !alone {
+                sqlx::query("SAVEPOINT one")
                     .execute(&mut *transaction)
                     .await?;
             }
-            sqlx::query("RELEASE one")
-                .execute(&mut *transaction)
-                .await?;
+            let finished = operation(&mut transaction).await;
+            acknowledgements.push(finished.acknowledge);
+            kept += usize::from(finished.keep);
+            if !alone {
+                if !finished.keep {
+                    sqlx::query("ROLLBACK TO one")
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+                sqlx::query("RELEASE one")
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
-    }
-    if kept == 0 {
-        transaction.rollback().await
-    } else {
-        transaction.commit().await
+        if kept == 0 {
+            return transaction.rollback().await;
+        }
+        self.fail_points.pass(Border::BeforeCommit)?;
+        transaction.commit().await?;
+        self.fail_points.pass(Border::AfterCommit)
     }
 }
