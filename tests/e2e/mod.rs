@@ -2,8 +2,10 @@
 
 mod components;
 mod crash;
+mod edges;
 mod full_disk;
 mod hosts;
+mod keys;
 mod mail;
 mod operator;
 mod plugins;

@@ -1,10 +1,12 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod audit;
 mod deaths;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod leases;
+mod master_keys;
 mod notifications;
 mod orchestrations;
 mod rush;

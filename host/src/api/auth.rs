@@ -1,14 +1,17 @@
 //! Who calls: the header `X-StorageApi-Token`, and what its token may do.
 
+use super::addresses::{Connection, client_address};
 use super::{ApiError, ApiState};
+use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
 use crate::domain::orchestration::TokenReference;
-use crate::store::Token;
-use axum::extract::FromRequestParts;
+use crate::store::{Store, Token};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
+use std::net::IpAddr;
 
 /// The header that carries a token's secret.
 const TOKEN_HEADER: &str = "x-storageapi-token";
@@ -23,6 +26,8 @@ pub(super) struct Caller {
     pub(super) token: Token,
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
+    /// Where the request comes from.
+    address: IpAddr,
     user_agent: Option<String>,
     secret: Secret,
 }
@@ -40,6 +45,14 @@ impl Caller {
     /// What was presented, for calls elsewhere on the caller's behalf.
     pub(super) fn secret(&self) -> &str {
         &self.secret.0
+    }
+
+    /// The store, which notes changes as this caller's.
+    pub(super) fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: self.as_creator(),
+            address: self.address.to_string(),
+        })
     }
 
     /// As the creator of other tokens.
@@ -102,15 +115,27 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let secret = presented_secret(&parts.headers).ok_or(ApiError::Unauthorized)?;
-        let token = state
-            .tokens
-            .authenticate(secret)
-            .await?
-            .ok_or(ApiError::Unauthorized)?;
+        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+        let connection = connection.map(|ConnectInfo(connection)| connection);
+        let address = client_address(&state.settings, &parts.headers, connection);
+        let now = state.clock.now();
+        let secret = presented_secret(&parts.headers);
+        state
+            .limiter
+            .admit_token(secret.unwrap_or_default(), address, now)?;
+        let token = match secret {
+            Some(secret) => state.tokens.authenticate(secret).await?,
+            None => None,
+        };
+        let (Some(secret), Some(token)) = (secret, token) else {
+            state.limiter.note_refused(secret, address, now);
+            return Err(ApiError::Unauthorized);
+        };
+        state.limiter.note_valid(secret, now);
         Ok(Self {
             project: token.project_id,
             token,
+            address,
             user_agent: user_agent(&parts.headers),
             secret: Secret(secret.to_owned()),
         })

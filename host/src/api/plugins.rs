@@ -33,7 +33,7 @@ pub(super) async fn upload_plugin(
     request: Request,
 ) -> Result<Response, ApiError> {
     caller.check_manages("upload plugins")?;
-    let bytes = read_component(request, state.settings.plugin_limit).await?;
+    let bytes = read_component(request, state.settings.plugin_limit, &state.limiter).await?;
     let now = state.clock.now();
     let uploaded = state.registry.upload(caller.project, bytes, now).await?;
     let conflict = |code, message: String| Err(ApiError::PluginConflict { code, message });

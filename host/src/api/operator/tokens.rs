@@ -62,7 +62,11 @@ pub(in crate::api) async fn revoke_token(
     state.tokens.check_are_here()?;
     let (project, id) = ids.read(ProjectId::from_text, TokenId::from_text)?;
     let project = owner(&state, project).await?.id;
-    match state.store.delete_token(project, id).await? {
+    match state
+        .store
+        .delete_token(project, id, state.clock.now())
+        .await?
+    {
         DeletedToken::Done => {}
         DeletedToken::NotFound => return Err(ApiError::NotFound),
         DeletedToken::IsMaster => return Err(ApiError::MasterToken),
