@@ -4,6 +4,7 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod signals;
 
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter};
 use crate::clock::{Clock, Random};
@@ -28,7 +29,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 /// Calls beside the runner's steps: deliveries and cancellations.
@@ -133,7 +133,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     announce(&server, made.as_deref());
     let told = stop.clone();
     loops.spawn(async move {
-        until_signal().await;
+        signals::until_signal().await;
         tracing::info!("stopping: no new work is begun, running steps may end");
         told.stop();
     });
@@ -141,7 +141,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(tls) = listener_settings.tls.clone() {
         let renewed = Wake::default();
         loops.spawn(tls.keep_fresh(server.pause(&renewed)));
-        loops.spawn(poke_on_hangup(renewed, stop.clone()));
+        loops.spawn(signals::poke_on_hangup(renewed, stop.clone()));
     }
     let told = stop.clone();
     let serving = api::serve(
@@ -392,20 +392,6 @@ fn announce(server: &Server, made: Option<&str>) {
     );
 }
 
-async fn until_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be received: this server stops only when it is killed");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
 /// The ids of tokens and projects are one backend's: a database does not change from one to the other.
 async fn check_backend(store: &Store, config: &Config) -> anyhow::Result<()> {
     let name = |is_elsewhere| {
@@ -428,19 +414,6 @@ async fn check_backend(store: &Store, config: &Config) -> anyhow::Result<()> {
         bail!("token-backend is {wanted}, but this database was made with {noted}");
     }
     Ok(())
-}
-
-/// SIGHUP: what is read from files is looked at again.
-async fn poke_on_hangup(wake: Wake, stop: Stop) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return tracing::warn!("SIGHUP cannot be received");
-    };
-    while !stop.is_stopped() {
-        tokio::select! {
-            () = stop.stopped() => {}
-            _ = hangup.recv() => wake.poke(),
-        }
-    }
 }
 
 /// As many open files as this process may have, and no more connections than leave some for the rest.

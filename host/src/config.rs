@@ -143,7 +143,10 @@ pub struct Settings {
     /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY", value_name = "N")]
     pub quota_cpu_seconds_per_day: Option<u64>,
-    /// What is kept of a project's configurations and answers, in MiB [default: unlimited]
+    /// Most plugins of a project's own [default: 100]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_PLUGINS", value_name = "N")]
+    pub quota_plugins: Option<u64>,
+    /// What is kept of a project's configurations, plugins and answers, in MiB [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_STORAGE_MIB", value_name = "N")]
     pub quota_storage_mib: Option<u64>,
     /// PEM file with the certificate chain: the API is served over TLS [default: none, plain HTTP]
@@ -314,6 +317,7 @@ impl Settings {
             quota_cpu_seconds_per_day: self
                 .quota_cpu_seconds_per_day
                 .or(other.quota_cpu_seconds_per_day),
+            quota_plugins: self.quota_plugins.or(other.quota_plugins),
             quota_storage_mib: self.quota_storage_mib.or(other.quota_storage_mib),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),

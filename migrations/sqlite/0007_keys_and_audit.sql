@@ -1,4 +1,4 @@
--- Master keys that take turns, and the log of who changed what.
+-- Master keys that take turns, the log of who changed what, and how many plugins a project has.
 
 -- A row per master key that the database was ever used with. Sealed values begin with the number of theirs.
 CREATE TABLE master_keys (
@@ -23,14 +23,14 @@ CREATE TABLE audit_log (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id        INTEGER NOT NULL REFERENCES projects (id),
     created_at        INTEGER NOT NULL,
-    -- Who.
-    token_id          INTEGER NOT NULL,
-    token_description TEXT NOT NULL,
+    -- Who; null: the operator.
+    token_id          INTEGER,
+    token_description TEXT,
     -- Where the request came from.
     address           TEXT NOT NULL,
-    -- What was done, such as orchestration.update, and to which row.
+    -- What was done, such as orchestration.update, and to what: its id, or its name where that is what tells it.
     action            TEXT NOT NULL,
-    subject_id        INTEGER NOT NULL,
+    subject           TEXT NOT NULL,
     -- JSON objects without secrets; null where there was or is nothing.
     before_change     TEXT,
     after_change      TEXT
@@ -48,3 +48,10 @@ CREATE TABLE refused_requests (
     hour_at  INTEGER PRIMARY KEY,
     requests INTEGER NOT NULL
 ) STRICT;
+
+-- Counted where they come and go. What is kept of them counts as storage, like everything else.
+ALTER TABLE projects ADD COLUMN plugin_count INTEGER NOT NULL DEFAULT 0;
+UPDATE projects SET
+    plugin_count = (SELECT COUNT(*) FROM plugins p WHERE p.project_id = projects.id),
+    storage_bytes = storage_bytes + (SELECT CAST(COALESCE(SUM(v.size_bytes), 0) AS BIGINT) FROM plugin_versions v
+        JOIN plugins p ON p.id = v.plugin_id WHERE p.project_id = projects.id);

@@ -1,7 +1,9 @@
 //! The audit log: who changed what, when and from where.
 
-use super::start;
+use super::plugins::{noop, upload};
+use super::{operator, start};
 use crate::support::client::Client;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn entries(client: &Client) -> Vec<Value> {
@@ -78,7 +80,7 @@ async fn each_change_is_one_entry_that_says_who_what_when_and_from_where() {
     assert_eq!(update["before"]["active"], true);
     assert_eq!(update["after"]["active"], false);
     assert_eq!(update["before"]["revision"], update["after"]["revision"]);
-    assert_eq!(update["subjectId"], made["id"]);
+    assert_eq!(update["subject"], made["id"].to_string());
     assert_eq!(update["createdTime"], "2013-03-02T10:11:24+00:00");
     assert_eq!(update["address"], "127.0.0.1");
     assert_eq!(
@@ -131,4 +133,89 @@ async fn the_log_is_read_by_those_that_manage_tokens_and_tells_of_their_project_
     let page = other.get("/audit").await;
     assert_eq!(page.headers["x-total-count"], "0");
     assert_eq!(page.expect(200), json!([]));
+}
+
+#[tokio::test]
+async fn plugins_components_credentials_and_repeated_deliveries_are_in_it_too() {
+    let Some(server) = start().await else { return };
+    let client = server.client();
+    upload(&client, &noop(&json!({}))).await.expect(201);
+    let grant = json!({"limits": {"cpuSeconds": 2}});
+    client.put("/plugins/mine/grant", grant).await.expect(200);
+    let component = json!({"plugin": "mine", "config": {}});
+    client.put("/components/shop", component).await.expect(200);
+    assert_eq!(client.delete("/components/shop").await.status, 204);
+    let secret = "nobody-sees-this-secret";
+    let bearer = json!({"type": "bearer", "token": secret, "hosts": ["https://a.example"]});
+    client
+        .put("/credentials/shop", bearer.clone())
+        .await
+        .expect(201);
+    client.put("/credentials/shop", bearer).await.expect(200);
+    assert_eq!(client.delete("/credentials/shop").await.status, 204);
+    assert_eq!(client.delete("/plugins/mine").await.status, 204);
+
+    let entries = entries(&client).await;
+
+    let told: Vec<String> = entries
+        .iter()
+        .rev()
+        .map(|entry| format!("{} {}", entry["action"], entry["subject"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "plugin.upload mine",
+            "plugin.grant mine",
+            "component.save shop",
+            "component.delete shop",
+            "credential.save shop",
+            "credential.save shop",
+            "credential.delete shop",
+            "plugin.delete mine",
+        ]
+    );
+    assert_eq!(entries[6]["before"]["version"], "1.0.0");
+    assert_eq!(entries[6]["after"]["granted"]["limits"]["cpuSeconds"], 2);
+    assert_eq!(entries[5]["after"]["plugin"], "mine");
+    assert_eq!(entries[3]["before"], Value::Null, "the credential is new");
+    assert_eq!(entries[2]["before"], entries[2]["after"]);
+    assert!(!json!(entries).to_string().contains(secret), "{entries:?}");
+}
+
+#[tokio::test]
+async fn what_the_operator_changes_is_in_the_projects_log_as_the_operators() {
+    let Some(server) = operator::start().await else {
+        return;
+    };
+    let (made, client) = operator::new_project(&server, json!({"name": "Acme"})).await;
+    let own = format!("/operator/projects/{}", made["id"]);
+    let limits = json!({"quotas": {"orchestrations": 7}});
+    operator::operate(&server, Method::PUT, &own, limits)
+        .await
+        .expect(200);
+    let tokens = format!("{own}/tokens");
+    operator::operate(
+        &server,
+        Method::POST,
+        &tokens,
+        json!({"description": "New"}),
+    )
+    .await
+    .expect(201);
+
+    let entries = entries(&client).await;
+
+    let actions: Vec<&Value> = entries.iter().rev().map(|entry| &entry["action"]).collect();
+    assert_eq!(
+        actions,
+        ["project.create", "project.update", "token.create"]
+    );
+    assert!(entries.iter().all(|entry| entry["token"].is_null()));
+    assert_eq!(entries[1]["subject"], made["id"].to_string());
+    assert_eq!(entries[1]["before"]["quotas"], json!({}));
+    assert_eq!(
+        entries[1]["after"]["quotas"],
+        json!({"orchestrations": {"atMost": 7}})
+    );
 }

@@ -31,6 +31,10 @@ async fn the_master_key_is_changed_while_the_server_runs_and_nothing_is_lost() {
             job["results"]["tasks"][0]["response"]["url"].is_string()
         })
         .await;
+    let client = process.client();
+    let bearer =
+        json!({"type": "bearer", "token": "sealed-under-the-old-key", "hosts": [demo.base_url()]});
+    client.put("/credentials/shop", bearer).await.expect(201);
     let data_dir = format!("--data-dir={}", installation.data_dir().display());
     let key_file = installation.data_dir().join("master.key");
     let old = fs::read_to_string(&key_file)
@@ -59,6 +63,15 @@ async fn the_master_key_is_changed_while_the_server_runs_and_nothing_is_lost() {
     let process = installation.start().await;
     demo.finish_jobs();
     assert_eq!(process.finished(&waits).await["status"], "success");
+    let uses =
+        json!({"url": format!("{}/echo/shop", demo.base_url()), "body": {}, "credential": "shop"});
+    let uses = json!({"component": "http-request", "actionParameters": uses});
+    let uses = process.run(json!({"name": "Uses", "tasks": [uses]})).await;
+    assert_eq!(process.finished(&uses).await["status"], "success");
+    let sent = demo.requests();
+    let sent = sent.iter().find(|one| one.path == "/echo/shop");
+    let sent = sent.and_then(|one| one.header("authorization"));
+    assert_eq!(sent, Some("Bearer sealed-under-the-old-key"));
     let again = process
         .client()
         .post("/orchestrations/1/jobs", json!({}))

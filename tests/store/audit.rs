@@ -9,10 +9,10 @@ use sqlx::Connection;
 
 fn somebody() -> Actor {
     Actor {
-        token: TokenReference {
+        token: Some(TokenReference {
             id: TokenId(1),
             description: "Somebody".into(),
-        },
+        }),
         address: "192.0.2.1".into(),
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn list_audit(
     caller: Caller,
     page: PageQuery,
 ) -> Result<Response, ApiError> {
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let found = state
         .store
         .list_audit(caller.project, page.limit, page.offset)

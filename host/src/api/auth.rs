@@ -6,6 +6,7 @@ use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
 use crate::domain::orchestration::TokenReference;
+use crate::registry::Registry;
 use crate::store::{Store, Token};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
@@ -50,9 +51,14 @@ impl Caller {
     /// The store, which notes changes as this caller's.
     pub(super) fn store(&self, state: &ApiState) -> Store {
         state.store.on_behalf_of(Actor {
-            token: self.as_creator(),
+            token: Some(self.as_creator()),
             address: self.address.to_string(),
         })
+    }
+
+    /// The registry, whose changes are noted as this caller's.
+    pub(super) fn registry(&self, state: &ApiState) -> Registry {
+        state.registry.on(self.store(state))
     }
 
     /// As the creator of other tokens.
@@ -69,18 +75,6 @@ impl Caller {
             id: self.token.id,
             description: self.token.description,
             user_agent: self.user_agent,
-        }
-    }
-
-    /// Whether tokens other than itself are the caller's business.
-    ///
-    /// # Errors
-    /// [`ApiError::Forbidden`] where they are not.
-    pub(super) fn check_manages_tokens(&self) -> Result<(), ApiError> {
-        if self.token.rights.manages_tokens() {
-            Ok(())
-        } else {
-            Err(ApiError::Forbidden("manage tokens"))
         }
     }
 
@@ -115,9 +109,7 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
-        let connection = connection.map(|ConnectInfo(connection)| connection);
-        let address = client_address(&state.settings, &parts.headers, connection);
+        let address = address_of(parts, state);
         let now = state.clock.now();
         let secret = presented_secret(&parts.headers);
         state
@@ -140,6 +132,13 @@ impl FromRequestParts<ApiState> for Caller {
             secret: Secret(secret.to_owned()),
         })
     }
+}
+
+/// Where a request comes from.
+pub(super) fn address_of(parts: &Parts, state: &ApiState) -> IpAddr {
+    let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+    let connection = connection.map(|ConnectInfo(connection)| connection);
+    client_address(&state.settings, &parts.headers, connection)
 }
 
 /// The secret in the request's header, if it is one.

@@ -44,7 +44,7 @@ pub(super) async fn list_tokens(
     base: Base,
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let owner = owner_of(&state, &caller).await?;
     let tokens = state.store.list_tokens(caller.project).await?;
     Ok(print_tokens(&tokens, &owner, state.clock.now(), &base))
@@ -57,7 +57,7 @@ pub(super) async fn create_token(
     JsonOrForm(body): JsonOrForm,
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let wish = check(|faults| read_token_change(&body, faults))?;
     let now = state.clock.now();
     let own = &caller.token.rights;
@@ -103,7 +103,7 @@ pub(super) async fn update_token(
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let change = check(|faults| read_token_change(&body, faults))?;
     let owner = owner_of(&state, &caller).await?;
     let now = state.clock.now();
@@ -121,7 +121,7 @@ pub(super) async fn delete_token(
 ) -> Result<StatusCode, ApiError> {
     state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let store = caller.store(&state);
     let now = state.clock.now();
     match store.delete_token(caller.project, id, now).await? {
@@ -157,7 +157,7 @@ fn check_may_see(caller: &Caller, id: TokenId) -> Result<(), ApiError> {
     if id == caller.token.id {
         Ok(())
     } else {
-        caller.check_manages_tokens()
+        caller.check_manages("manage tokens")
     }
 }
 

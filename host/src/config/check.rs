@@ -23,6 +23,9 @@ use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
 
+/// Plugins that a project may have where nothing else is said.
+const MOST_PLUGINS: u64 = 100;
+
 impl Settings {
     pub(super) fn check(self) -> Result<Config, ConfigError> {
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
@@ -69,6 +72,10 @@ impl Settings {
             (Quota::JobsPerDay, self.quota_jobs_per_day),
             (Quota::ConcurrentJobs, self.quota_concurrent_jobs),
             (Quota::CpuSecondsPerDay, self.quota_cpu_seconds_per_day),
+            (
+                Quota::Plugins,
+                Some(self.quota_plugins.unwrap_or(MOST_PLUGINS)),
+            ),
             (
                 Quota::StorageBytes,
                 within("quota-storage-mib", self.quota_storage_mib, 0..=1 << 40)?

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 /// On whose behalf something is changed.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    pub token: TokenReference,
+    /// `None`: the operator.
+    pub token: Option<TokenReference>,
     /// Where the request came from.
     pub address: String,
 }
 
-/// What is done to a row, which `subject` of an entry names.
+/// What is done to something, which `subject` of an entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     OrchestrationCreate,
@@ -30,6 +31,17 @@ pub enum Action {
     TokenDelete,
     JobCreate,
     JobCancel,
+    DeliveryRepeat,
+    PluginUpload,
+    PluginGrant,
+    PluginDelete,
+    ComponentSave,
+    ComponentDelete,
+    CredentialSave,
+    CredentialDelete,
+    ProjectCreate,
+    ProjectUpdate,
+    ProjectDelete,
 }
 
 impl Action {
@@ -47,6 +59,17 @@ impl Action {
             Self::TokenDelete => "token.delete",
             Self::JobCreate => "job.create",
             Self::JobCancel => "job.cancel",
+            Self::DeliveryRepeat => "delivery.repeat",
+            Self::PluginUpload => "plugin.upload",
+            Self::PluginGrant => "plugin.grant",
+            Self::PluginDelete => "plugin.delete",
+            Self::ComponentSave => "component.save",
+            Self::ComponentDelete => "component.delete",
+            Self::CredentialSave => "credential.save",
+            Self::CredentialDelete => "credential.delete",
+            Self::ProjectCreate => "project.create",
+            Self::ProjectUpdate => "project.update",
+            Self::ProjectDelete => "project.delete",
         }
     }
 }
@@ -55,8 +78,8 @@ impl Action {
 #[derive(Clone, Debug)]
 pub struct Change {
     pub action: Action,
-    /// The id of the row.
-    pub subject: i64,
+    /// The id of the row, or the name of what is known by its name.
+    pub subject: String,
     pub before: Option<Value>,
     pub after: Option<Value>,
 }
@@ -68,7 +91,7 @@ pub struct AuditEntry {
     pub created_at: Timestamp,
     pub actor: Actor,
     pub action: String,
-    pub subject: i64,
+    pub subject: String,
     pub before: Option<Value>,
     pub after: Option<Value>,
 }
@@ -119,7 +142,7 @@ pub fn of_job(job: &Job) -> Value {
 pub fn of_cancelled_job(job: JobId, orchestration: OrchestrationId) -> Change {
     Change {
         action: Action::JobCancel,
-        subject: job.0,
+        subject: job.to_string(),
         before: Some(json!({"orchestrationId": orchestration, "status": "waiting"})),
         after: Some(json!({"orchestrationId": orchestration, "status": "cancelled"})),
     }

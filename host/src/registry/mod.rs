@@ -46,6 +46,15 @@ impl Registry {
         Self { store, plugins }
     }
 
+    /// The same registry on a store that acts on somebody's behalf.
+    #[must_use]
+    pub fn on(&self, store: Store) -> Self {
+        Self {
+            store,
+            plugins: self.plugins.clone(),
+        }
+    }
+
     #[must_use]
     pub fn plugins(&self) -> &Plugins {
         &self.plugins

@@ -35,7 +35,6 @@ pub enum Uploaded {
         id: String,
         kind: Kind,
     },
-    TooMany,
 }
 
 /// What became of a grant.
@@ -114,7 +113,6 @@ impl Registry {
         Ok(match (added, shown) {
             (AddedVersion::Added, Some(view)) => Uploaded::Added(view),
             (AddedVersion::Exists, Some(view)) => Uploaded::Exists(view),
-            (AddedVersion::TooMany, _) => Uploaded::TooMany,
             // It was deleted, or is being changed all the time: its sender is told to look again.
             _ => Uploaded::OtherContent {
                 id,
@@ -143,6 +141,7 @@ impl Registry {
         id: &str,
         grant: Grant,
         version: Option<&str>,
+        now: Timestamp,
     ) -> Result<Granted, RegistryError> {
         let Some(stored) = self.own(project, id).await? else {
             return Ok(match self.show(project, id).await? {
@@ -158,7 +157,7 @@ impl Registry {
         };
         let granted = self
             .store
-            .grant_plugin(project, id.to_owned(), grant, newest.id);
+            .grant_plugin(project, id.to_owned(), grant, newest.id, now);
         if !granted.await? {
             return Ok(Granted::Changed);
         }
@@ -174,6 +173,7 @@ impl Registry {
         &self,
         project: ProjectId,
         id: &str,
+        now: Timestamp,
     ) -> Result<DeletedPlugin, RegistryError> {
         if self.own(project, id).await?.is_none() {
             return Ok(DeletedPlugin::NotFound);
@@ -181,7 +181,7 @@ impl Registry {
         let orchestrations = self.orchestrations_that_name(project, id).await?;
         let deleted = self
             .store
-            .delete_plugin(project, id.to_owned(), orchestrations);
+            .delete_plugin(project, id.to_owned(), orchestrations, now);
         Ok(deleted.await?)
     }
 

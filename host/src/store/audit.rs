@@ -4,7 +4,7 @@
 //! Entries are never changed (the database refuses it) and removed by their age only.
 
 use super::rows::{Columns, storable, to_json};
-use super::{Result, Store, Tx};
+use super::{Result, Store, StoreError, Tx};
 use crate::domain::audit::{Actor, AuditEntry, Change};
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
@@ -46,21 +46,23 @@ impl Store {
         let Some(actor) = &self.actor else {
             return Ok(());
         };
+        let description = actor.token.as_ref();
+        let description = description.map(|token| storable(&token.description));
         let json = |value: Option<serde_json::Value>| {
             let text = value.map(|value| to_json("audit_log", &value)).transpose();
             text.map(|text| text.as_deref().map(storable))
         };
         sqlx::query(
-            "INSERT INTO audit_log (project_id, created_at, token_id, token_description, address, action, subject_id, \
+            "INSERT INTO audit_log (project_id, created_at, token_id, token_description, address, action, subject, \
              before_change, after_change) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(project.0)
         .bind(now.0)
-        .bind(actor.token.id.0)
-        .bind(storable(&actor.token.description))
+        .bind(actor.token.as_ref().map(|token| token.id.0))
+        .bind(description)
         .bind(actor.address.clone())
         .bind(change.action.as_str())
-        .bind(change.subject)
+        .bind(storable(&change.subject))
         .bind(json(change.before)?)
         .bind(json(change.after)?)
         .execute(tx)
@@ -80,7 +82,7 @@ impl Store {
             .fetch_one(&self.read)
             .await?;
         let rows = sqlx::query(
-            "SELECT id, created_at, token_id, token_description, address, action, subject_id, before_change, \
+            "SELECT id, created_at, token_id, token_description, address, action, subject, before_change, \
              after_change FROM audit_log WHERE project_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3",
         )
         .bind(project.0)
@@ -153,18 +155,21 @@ impl Store {
 
 fn read(row: &AnyRow) -> Result<AuditEntry> {
     let columns = Columns::of(row, "audit_log");
+    let token = columns.maybe_int("token_id")?.map(|id| {
+        Ok::<_, StoreError>(TokenReference {
+            id: TokenId(id),
+            description: columns.text("token_description")?,
+        })
+    });
     Ok(AuditEntry {
         id: columns.int("id")?,
         created_at: columns.time("created_at")?,
         actor: Actor {
-            token: TokenReference {
-                id: TokenId(columns.int("token_id")?),
-                description: columns.text("token_description")?,
-            },
+            token: token.transpose()?,
             address: columns.text("address")?,
         },
         action: columns.text("action")?,
-        subject: columns.int("subject_id")?,
+        subject: columns.text("subject")?,
         before: columns.maybe_json("before_change")?,
         after: columns.maybe_json("after_change")?,
     })

@@ -236,7 +236,7 @@ pub(super) async fn create_job_in(
     let job = store.find_job(tx, id).await?;
     let change = Change {
         action: Action::JobCreate,
-        subject: id.0,
+        subject: id.to_string(),
         before: None,
         after: job.as_ref().map(of_job),
     };

@@ -283,7 +283,7 @@ pub(super) fn change_of(
 ) -> Change {
     Change {
         action,
-        subject: id.0,
+        subject: id.to_string(),
         before: before.map(of_orchestration),
         after: after.map(of_orchestration),
     }

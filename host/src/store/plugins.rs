@@ -6,11 +6,14 @@
 
 use super::dialect::Dialect;
 use super::plugin_versions::drop_version;
+use super::quotas::{count_plugins, lock_account};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change};
 use crate::domain::ids::{JobId, OrchestrationId, PluginId, PluginVersionId, ProjectId};
 use crate::domain::plugin::Grant;
 use crate::domain::time::Timestamp;
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
 /// The operator, where a project's id would stand.
@@ -210,21 +213,34 @@ impl Store {
         name: String,
         grant: Grant,
         version: PluginVersionId,
+        now: Timestamp,
     ) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 lock_plugin(tx, project, &name).await?;
+                let before = granted_to(tx, project, &name).await?;
                 let granted = sqlx::query(
                     "UPDATE plugins SET granted = $3, serving_id = $4 WHERE project_id = $1 AND name = $2 \
                      AND $4 = (SELECT MAX(v.id) FROM plugin_versions v WHERE v.plugin_id = plugins.id)",
                 )
                 .bind(project.0)
-                .bind(name)
+                .bind(&name)
                 .bind(to_json("plugins", &grant)?)
                 .bind(version.0)
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
-                Ok(granted.rows_affected() == 1)
+                if granted.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                let change = Change {
+                    action: Action::PluginGrant,
+                    after: granted_to(tx, project, &name).await?,
+                    subject: name,
+                    before,
+                };
+                store.note(tx, project, change, now).await?;
+                Ok(true)
             })
         })
         .await
@@ -237,9 +253,12 @@ impl Store {
         project: ProjectId,
         name: String,
         orchestrations: Vec<OrchestrationId>,
+        now: Timestamp,
     ) -> Result<DeletedPlugin> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_account(&store, tx, project, now).await?;
                 let Some(id) = lock_plugin(tx, project, &name).await? else {
                     return Ok(DeletedPlugin::NotFound);
                 };
@@ -257,12 +276,20 @@ impl Store {
                     .await?;
                 for row in &versions {
                     let version = Columns::of(row, "plugin_versions").int("id")?;
-                    drop_version(tx, PluginVersionId(version)).await?;
+                    drop_version(tx, project, PluginVersionId(version)).await?;
                 }
                 sqlx::query("DELETE FROM plugins WHERE id = $1")
                     .bind(id.0)
-                    .execute(tx)
+                    .execute(&mut *tx)
                     .await?;
+                count_plugins(tx, project, -1, 0).await?;
+                let change = Change {
+                    action: Action::PluginDelete,
+                    subject: name,
+                    before: None,
+                    after: None,
+                };
+                store.note(tx, project, change, now).await?;
                 Ok(DeletedPlugin::Done)
             })
         })
@@ -318,6 +345,24 @@ pub(super) async fn lock_plugin(
         .await?;
     row.map(|row| Ok(PluginId(Columns::of(&row, "plugins").int("id")?)))
         .transpose()
+}
+
+/// For the audit log: the version that serves, and what it may use.
+async fn granted_to(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<Value>> {
+    let row = sqlx::query(
+        "SELECT p.granted, v.version FROM plugins p LEFT JOIN plugin_versions v ON v.id = p.serving_id \
+         WHERE p.project_id = $1 AND p.name = $2",
+    )
+    .bind(project.0)
+    .bind(name)
+    .fetch_optional(tx)
+    .await?;
+    row.map(|row| {
+        let columns = Columns::of(&row, "plugins");
+        let grant: Option<Value> = columns.maybe_json("granted")?;
+        Ok(json!({"version": columns.maybe_text("version")?, "granted": grant}))
+    })
+    .transpose()
 }
 
 async fn components_of(tx: &mut Tx, project: ProjectId, plugin: &str) -> Result<Vec<String>> {

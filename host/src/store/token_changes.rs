@@ -254,7 +254,7 @@ fn change_of(action: Action, id: TokenId, before: Option<&Token>, after: Option<
     let tell = |token: &Token| of_token(&token.description, token.is_disabled, &token.rights);
     Change {
         action,
-        subject: id.0,
+        subject: id.to_string(),
         before: before.map(tell),
         after: after.map(tell),
     }

@@ -14,9 +14,10 @@ struct EntryShape<'a> {
     id: i64,
     created_time: Timestamp,
     action: &'a str,
-    /// Of what the action's noun names.
-    subject_id: i64,
-    token: TokenShape<'a>,
+    /// The id or name of what the action's noun names.
+    subject: &'a str,
+    /// `null`: the operator.
+    token: Option<TokenShape<'a>>,
     address: &'a str,
     before: Option<&'a Value>,
     after: Option<&'a Value>,
@@ -29,8 +30,8 @@ pub(in crate::api) fn print_audit(entries: &[AuditEntry]) -> Response {
             id: entry.id,
             created_time: entry.created_at,
             action: &entry.action,
-            subject_id: entry.subject,
-            token: TokenShape::of(&entry.actor.token),
+            subject: &entry.subject,
+            token: entry.actor.token.as_ref().map(TokenShape::of),
             address: &entry.actor.address,
             before: entry.before.as_ref(),
             after: entry.after.as_ref(),
