@@ -56,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
-    ("janitor", &["store", "wake", "clock", "domain"]),
+    ("janitor", &["registry", "store", "wake", "clock", "domain"]),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),

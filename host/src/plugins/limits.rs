@@ -8,7 +8,7 @@ use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
 use crate::domain::plugin::{GrantedLimits, Usage};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -72,6 +72,8 @@ pub(super) fn granted(limits: &StepLimits, grant: &GrantedLimits) -> StepLimits 
 #[derive(Default)]
 pub(super) struct Signals {
     memory_is_refused: AtomicBool,
+    /// The size of a table that was refused; 0: none was.
+    refused_elements: AtomicUsize,
     cpu_is_spent: AtomicBool,
     stopped: AtomicBool,
     reason: Mutex<Option<StepError>>,
@@ -154,6 +156,11 @@ impl Signals {
         self.memory_is_refused.load(Ordering::Relaxed)
     }
 
+    pub(super) fn refused_elements(&self) -> Option<usize> {
+        let elements = self.refused_elements.load(Ordering::Relaxed);
+        (elements > 0).then_some(elements)
+    }
+
     pub(super) fn cpu_is_spent(&self) -> bool {
         self.cpu_is_spent.load(Ordering::Relaxed)
     }
@@ -203,7 +210,12 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= MOST_TABLE_ELEMENTS)
+        let is_refused = desired > MOST_TABLE_ELEMENTS;
+        if is_refused {
+            let refused = &self.signals.refused_elements;
+            refused.store(desired, Ordering::Relaxed);
+        }
+        Ok(!is_refused)
     }
 
     fn instances(&self) -> usize {

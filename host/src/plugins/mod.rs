@@ -26,6 +26,7 @@ mod outbound;
 mod output;
 mod prepare;
 mod rehearsal;
+mod remedy;
 mod schema;
 mod section;
 mod services;
@@ -54,15 +55,18 @@ use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::faults::Faults;
 use crate::domain::step::{Checkpoint, Step, StepCall, StepContext};
+use crate::domain::time::Timestamp;
 use cache::Cache;
 use component::Exports;
 use engine::Ticker;
 use mailer::Mailer;
 use outbound::Outbound;
 use rehearsal::Rehearsal;
+use remedy::Limit;
 use shelf::Shelf;
-use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -248,6 +252,25 @@ impl Plugins {
         }
     }
 
+    /// The uploaded components that have been kept compiled on this host for at least `age`, by digest. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn compiled_uploads(&self, age: Duration, now: Timestamp) -> io::Result<Vec<String>> {
+        let micros = u64::try_from(now.0).unwrap_or_default();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_micros(micros);
+        let mut digests = self.0.cache.older_than(age, now)?;
+        digests.retain(|digest| !self.0.shelf.stays(digest));
+        Ok(digests)
+    }
+
+    /// Gives up the compiled form of an uploaded component, and its files. Who runs it goes on; who wants it again has it
+    /// compiled. Blocks.
+    pub fn forget_compiled(&self, digest: &str) {
+        self.0.shelf.forget_upload(digest);
+        self.0.cache.forget(digest);
+    }
+
     /// How many components had to be compiled since the start, rather than taken from the cache.
     #[must_use]
     pub fn compiled_components(&self) -> u64 {
@@ -274,12 +297,12 @@ impl Plugins {
             let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
-            let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
+            let response_bytes = loaded.limits.response_bytes;
             let answering = task.step(&mut store, &context, call, response_bytes);
             let tail = || output.error_tail();
             // Also where nobody waits for the end of the call.
             let _used = call::TellUsage::of(told, Arc::clone(&signals));
-            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            let answer = call::bounded(loaded, &signals, Limit::Wall, tail, answering).await?;
             answer
                 .map_err(|broken| call::bad_answer(loaded, broken))?
                 .map_err(StepError::Failed)
@@ -308,7 +331,7 @@ impl Plugins {
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = task.cancel(&mut store, &context, state);
             let tail = || output.error_tail();
-            let wall = loaded.limits.cancel_wall;
+            let wall = Limit::CancelWall;
             let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
             answer.map_err(StepError::Failed)
         })
@@ -338,7 +361,7 @@ impl Plugins {
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);
             let tail = || output.error_tail();
-            let wall = loaded.limits.delivery_wall;
+            let wall = Limit::DeliveryWall;
             let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
             answer.map_err(StepError::Failed)
         })

@@ -1,5 +1,6 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
+use super::plugin_users::hold;
 use super::rows::{Columns, to_json};
 use super::{Result, Store};
 use crate::domain::ids::ProjectId;
@@ -7,6 +8,7 @@ use crate::domain::plugin::{Component, MOST_COMPONENTS};
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 
 /// An entry to be kept under its name, in place of what is there.
 #[derive(Clone, Debug)]
@@ -53,6 +55,7 @@ impl Store {
     ) -> Result<Option<Component>> {
         self.write(move |tx| {
             Box::pin(async move {
+                hold(tx, project, &BTreeSet::from([new.plugin.as_str()])).await?;
                 let row = sqlx::query(
                     "SELECT COUNT(*) AS components FROM components WHERE project_id = $1 AND name <> $2",
                 )

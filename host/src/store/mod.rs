@@ -25,6 +25,7 @@ mod jobs;
 mod locks;
 mod orchestration_tokens;
 mod orchestrations;
+mod plugin_users;
 mod plugin_versions;
 mod plugins;
 mod projects;
@@ -53,10 +54,9 @@ pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_users::PluginUse;
 pub use plugin_versions::{AddedVersion, NewVersion};
-pub use plugins::{
-    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
-};
+pub use plugins::{DeletedPlugin, OPERATOR, Pinned, ServingPlugin, StoredPlugin, StoredVersion};
 pub use projects::Project;
 pub use purge::{Chore, Purged};
 pub use quotas::{ProjectUse, StepUse};
