@@ -3,6 +3,7 @@
 mod components;
 mod crash;
 mod full_disk;
+mod hostile;
 mod hosts;
 mod mail;
 mod operator;

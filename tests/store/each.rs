@@ -7,6 +7,7 @@ mod jobs;
 mod leases;
 mod notifications;
 mod orchestrations;
+mod plugins;
 mod rush;
 mod schedule;
 mod tenants;

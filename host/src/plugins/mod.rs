@@ -5,8 +5,8 @@
 //! its only callers, and [`StepServices`] is all that it knows of them.
 //!
 //! A call is: wait for a slot → a fresh store and instance → the plugin's function within its budgets → the answer, checked
-//! and in the domain's words. Nothing of it outlives the call. Plugins run on a runtime of their own, so that a busy one
-//! cannot slow the API; dropping the future of a call ends the call.
+//! and in the domain's words. Nothing of it outlives the call. Plugins run on runtimes of their own ([`lanes`]), so
+//! that a busy one slows neither the API nor the others; dropping the future of a call ends the call.
 
 mod anatomy;
 mod cache;
@@ -19,6 +19,7 @@ mod credentials;
 mod engine;
 mod error;
 mod hosts;
+mod lanes;
 mod limits;
 mod mailer;
 mod manifest;
@@ -59,6 +60,7 @@ use crate::domain::time::Timestamp;
 use cache::Cache;
 use component::Exports;
 use engine::Ticker;
+use lanes::{AbortOnDrop, Lanes};
 use mailer::Mailer;
 use outbound::Outbound;
 use rehearsal::Rehearsal;
@@ -67,7 +69,7 @@ use shelf::Shelf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
@@ -92,7 +94,7 @@ struct Inner {
     mailer: Arc<Mailer>,
     slots: Arc<Semaphore>,
     http_component: Plugin,
-    runtime: OwnRuntime,
+    lanes: Lanes,
 }
 
 impl Plugins {
@@ -130,14 +132,9 @@ impl Plugins {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = engine::build(&settings)?;
         let cache = Cache::open(&settings.data_dir, settings.cache_key, &engine)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("plugins")
-            .enable_all()
-            .build()
-            .map_err(PluginError::Runtime)?;
-        let runtime = OwnRuntime::new(runtime);
+        let lanes = Lanes::start()?;
         let mailer = {
-            let _within = runtime.handle.enter();
+            let _within = lanes.quick().enter();
             Mailer::new(settings.mail.as_ref(), clock)?
         };
         let shelf = Shelf::default();
@@ -155,12 +152,16 @@ impl Plugins {
             limits: settings.limits,
             compiler: settings.compiler,
             compiling: Semaphore::new(COMPILATIONS_AT_ONCE),
-            outbound: Arc::new(Outbound::new(&settings.outbound, rehearsal.clone())?),
+            outbound: Arc::new(Outbound::new(
+                &settings.outbound,
+                rehearsal.clone(),
+                lanes.quick().clone(),
+            )?),
             rehearsal,
             mailer: Arc::new(mailer),
             slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
             http_component,
-            runtime,
+            lanes,
         })))
     }
 
@@ -372,7 +373,7 @@ impl Plugins {
     /// of this runtime goes on in that task, while one from elsewhere costs two changes of thread.
     #[must_use]
     pub fn runtime(&self) -> &Handle {
-        &self.0.runtime.handle
+        self.0.lanes.quick()
     }
 
     /// Runs a call on the plugins' runtime, in a slot, while the engine ticks.
@@ -387,53 +388,26 @@ impl Plugins {
         let slot = slot.map_err(|_| abandoned("the server is stopping"))?;
         let (inner, plugin, home) = (Arc::clone(&self.0), plugin.clone(), Handle::current());
         let is_at_home = home.id() == self.runtime().id();
+        let lanes = Arc::clone(&self.0);
         let running = Box::pin(async move {
             let _slot = slot;
             let _ticking = inner.ticker.run();
             call(Arc::clone(&inner), plugin, home).await
         });
-        if is_at_home {
-            return running.await;
-        }
+        let running = async move { lanes.lanes.run(running).await };
         // A call whose result nobody waits for any more is ended.
-        let mut running = AbortOnDrop(self.runtime().spawn(running));
-        match (&mut running.0).await {
+        let ended = if is_at_home {
+            running.await
+        } else {
+            let spawned = AbortOnDrop(self.runtime().spawn(running));
+            spawned.joined().await.and_then(std::convert::identity)
+        };
+        match ended {
             Ok(result) => result,
             Err(error) if error.is_panic() => {
                 Err(abandoned("the host failed in the middle of a call"))
             }
             Err(_) => Err(abandoned("the server is stopping")),
-        }
-    }
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A runtime that may be dropped anywhere, also within another one: its threads are not waited for.
-struct OwnRuntime {
-    handle: Handle,
-    runtime: Option<Runtime>,
-}
-
-impl OwnRuntime {
-    fn new(runtime: Runtime) -> Self {
-        Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{Outbound, failure};
 use crate::domain::step::{Failure, FailureKind};
 use crate::plugins::credentials::Credentials;
 use crate::plugins::hosts::HostPattern;
+use crate::plugins::lanes::Within;
 use crate::plugins::limits::Signals;
 use crate::plugins::output::Output;
 use crate::plugins::rehearsal::{NoAnswer, Rehearsal};
@@ -304,6 +305,7 @@ impl Call {
             .connect_timeout
             .map_or(usual, |asked| asked.min(usual));
         let answering = CONNECT_TIMEOUT.scope(connect, self.outbound.client.execute(outgoing));
+        let answering = Within::new(&self.outbound.home, answering);
         // Where the time is over, the connection was made in time: the connector has its own limit.
         let first_byte = options
             .first_byte_timeout
