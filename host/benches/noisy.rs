@@ -33,7 +33,7 @@ const JOBS: usize = 30;
 const WORKERS: usize = 64;
 const WORKERS_OF_A_PROJECT: usize = 32;
 /// Computing time of each endless loop: all of them together take longer than a stretch.
-const LOOP: Duration = Duration::from_millis(200);
+const LOOP: Duration = Duration::from_millis(100);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

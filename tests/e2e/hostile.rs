@@ -45,7 +45,7 @@ async fn run(process: &Process, tasks: Value) -> Value {
         client
             .put(&format!("{path}/tasks"), tasks)
             .await
-            .expect(200);
+            .expect(202);
     }
     let job = client.post(&format!("{path}/jobs"), json!({})).await;
     process.finished(&job.expect(201)["id"]).await

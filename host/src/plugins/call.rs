@@ -1,7 +1,7 @@
 //! One call of a plugin: its store, its two budgets, and what its end means.
 //!
-//! The store is made for the call and dropped whole after it. Time that the plugin computes is bounded by ticks of the
-//! engine, time in all by a timer around the call. Whatever ends the call is turned into a failure here, with the
+//! The store is made for the call and dropped whole after it. Time that the plugin computes is measured, and looked at by
+//! ticks of the engine, time in all by a timer around the call. Whatever ends the call is turned into a failure here, with the
 //! limit, its value and the plugin in its message.
 
 use super::component::Loaded;
@@ -18,7 +18,6 @@ use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -81,9 +80,9 @@ impl<F: Future> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let begun = Instant::now();
+        self.signals.begin_computing();
         let polled = self.call.as_mut().poll(context);
-        self.signals.add_computed(begun.elapsed());
+        self.signals.end_computing();
         polled
     }
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How often computing plugins are looked at; the unit of their CPU budget.
+/// How often computing plugins are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// Core instances, memories and tables of one component. Rust needs 4, 1 and 2; JavaScript and Python somewhat more.

@@ -8,15 +8,16 @@
 
 use super::engine::TICK;
 use super::error::PluginError;
+use super::limits::thread_time;
 use rustix::process::setpriority_process;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-/// Computing time after which a call goes on in the slow lane: two ticks, of which the first one may have been short.
+/// Computing time after which a call goes on in the slow lane: it gives way at ticks only.
 const BRIEF: Duration = TICK.saturating_mul(2);
 /// Of the slow lane's threads, as `nice` counts: a tenth of the share of others, where there is anything else to do.
 const NICENESS: i32 = 10;
@@ -93,11 +94,11 @@ impl<T> Future for Brief<T> {
             // It has been handed over, and is polled by mistake.
             return Poll::Pending;
         };
-        let begun = Instant::now();
+        let begun = thread_time();
         if let Poll::Ready(result) = call.as_mut().poll(context) {
             return Poll::Ready(Outcome::Ended(result));
         }
-        this.computed += begun.elapsed();
+        this.computed += thread_time().saturating_sub(begun);
         match this.call.take_if(|_| this.computed >= BRIEF) {
             Some(rest) => Poll::Ready(Outcome::TakesLong(rest)),
             None => Poll::Pending,
