@@ -59,8 +59,13 @@ impl Task for TriesEverything {
         let answers: BTreeMap<_, _> = requests.map(|(name, wish)| (name, send(wish))).collect();
         let mut told = json!({ "machine": machine(), "requests": answers });
         // Whatever it has ever heard is said aloud, and is in its memory while that is searched.
-        log::info(&format!("{told} {context:?}"));
-        eprintln!("{told}");
+        let said = format!("{told} {context:?}");
+        // In lines that are not cut, and that overlap by more than a secret has.
+        for start in (0..said.len()).step_by(3_500) {
+            let end = said.len().min(start + 4_000);
+            log::info(&String::from_utf8_lossy(&said.as_bytes()[start..end]));
+        }
+        eprintln!("{said}");
         let secrets = parameters.secrets.iter();
         let found: BTreeMap<_, _> = secrets
             .map(|(name, one)| (name, occurrences(one)))
