@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
-    ("janitor", &["store", "wake", "clock", "domain"]),
+    ("janitor", &["registry", "store", "wake", "clock", "domain"]),
     (
         "rotation",
         &["store", "tokens", "lease", "wake", "clock", "domain"],

@@ -222,6 +222,7 @@ impl Server {
         loops.spawn(
             Janitor {
                 store: self.store.clone(),
+                registry: self.registry.clone(),
                 pause: self.pause(&Wake::default()),
             }
             .run(),

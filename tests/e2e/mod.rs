@@ -4,6 +4,7 @@ mod components;
 mod crash;
 mod edges;
 mod full_disk;
+mod hostile;
 mod hosts;
 mod keys;
 mod mail;

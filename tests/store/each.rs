@@ -9,6 +9,7 @@ mod leases;
 mod master_keys;
 mod notifications;
 mod orchestrations;
+mod plugins;
 mod rush;
 mod schedule;
 mod tenants;

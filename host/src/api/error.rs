@@ -318,7 +318,9 @@ fn place_in_component(error: &PluginError) -> Option<String> {
         PluginError::Contract { .. } | PluginError::NeedsAsync { .. } => {
             Some("contract".to_owned())
         }
-        PluginError::Compile { .. } | PluginError::CompileLimit { .. } => Some("code".to_owned()),
+        PluginError::Compile { .. }
+        | PluginError::CompileLimit { .. }
+        | PluginError::Parts { .. } => Some("code".to_owned()),
         _ => None,
     }
 }

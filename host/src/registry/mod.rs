@@ -9,6 +9,7 @@
 //! runner and the notifier ([`resolve`]), by the API ([`upload`], [`view`]) and at start ([`share`]).
 
 mod check;
+mod compiled;
 mod resolve;
 mod share;
 mod upload;

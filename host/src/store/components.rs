@@ -1,5 +1,6 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
+use super::plugin_users::hold;
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change};
@@ -8,6 +9,7 @@ use crate::domain::plugin::{Component, MOST_COMPONENTS};
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 
 /// An entry to be kept under its name, in place of what is there.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                hold(tx, project, &BTreeSet::from([new.plugin.as_str()])).await?;
                 let row = sqlx::query(
                     "SELECT COUNT(*) AS components FROM components WHERE project_id = $1 AND name <> $2",
                 )

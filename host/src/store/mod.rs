@@ -28,6 +28,7 @@ mod locks;
 mod master_keys;
 mod orchestration_tokens;
 mod orchestrations;
+mod plugin_users;
 mod plugin_versions;
 mod plugins;
 mod projects;
@@ -59,10 +60,9 @@ pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
 pub use master_keys::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn, SealedPlace};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_users::PluginUse;
 pub use plugin_versions::{AddedVersion, NewVersion};
-pub use plugins::{
-    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
-};
+pub use plugins::{DeletedPlugin, OPERATOR, Pinned, ServingPlugin, StoredPlugin, StoredVersion};
 pub use projects::Project;
 pub use purge::{Chore, Purged};
 pub use quotas::{ProjectUse, StepUse};

@@ -5,6 +5,7 @@
 
 use super::locks::lock_orchestration;
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
+use super::plugin_users::hold_named;
 use super::quotas::{count_orchestrations, lock_account};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
@@ -138,6 +139,7 @@ impl Store {
                 if !matches!(new.token, TokenChoice::Existing(_)) {
                     tie_token(tx, token.id, id).await?;
                 }
+                hold_named(tx, new.project_id, &tasks, &new.notifications).await?;
                 insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;
                 let made = store.find(tx, new.project_id, id).await?;
                 let change = change_of(Action::OrchestrationCreate, id, None, made.as_ref());
@@ -375,6 +377,7 @@ async fn revise(
     if tasks == before.revision.tasks && notifications == before.revision.notifications {
         return Ok(());
     }
+    hold_named(tx, before.project_id, &tasks, &notifications).await?;
     insert_revision(
         tx,
         before.project_id,

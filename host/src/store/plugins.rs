@@ -5,12 +5,13 @@
 //! the caller saw is still true.
 
 use super::dialect::Dialect;
+use super::plugin_users::{PluginUse, users_of};
 use super::plugin_versions::drop_version;
 use super::quotas::{count_plugins, lock_account};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change};
-use crate::domain::ids::{JobId, OrchestrationId, PluginId, PluginVersionId, ProjectId};
+use crate::domain::ids::{PluginId, PluginVersionId, ProjectId};
 use crate::domain::plugin::Grant;
 use crate::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -77,20 +78,6 @@ pub enum Pinned {
     Own(Option<Grant>),
 }
 
-/// What a plugin is used by, at most some of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PluginUse {
-    pub components: Vec<String>,
-    pub orchestrations: Vec<OrchestrationId>,
-    pub jobs: Vec<JobId>,
-}
-
-impl PluginUse {
-    fn is_empty(&self) -> bool {
-        self.components.is_empty() && self.orchestrations.is_empty() && self.jobs.is_empty()
-    }
-}
-
 /// What became of the wish to delete a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletedPlugin {
@@ -99,7 +86,6 @@ pub enum DeletedPlugin {
     InUse(PluginUse),
 }
 
-const MOST_NAMED: usize = 10;
 const PLUGIN_COLUMNS: &str = "id, project_id, name, created_at, granted, serving_id";
 
 impl Store {
@@ -195,6 +181,15 @@ impl Store {
         Ok(builtin.map(|_| Pinned::BuiltIn))
     }
 
+    /// Whether a component is kept: some version has it, or it was built with a server.
+    pub async fn has_plugin_bytes(&self, digest: &str) -> Result<bool> {
+        let row = sqlx::query("SELECT digest FROM plugin_bytes WHERE digest = $1")
+            .bind(digest)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// A component's bytes. Large.
     pub async fn read_plugin_bytes(&self, digest: &str) -> Result<Option<Vec<u8>>> {
         let row = sqlx::query("SELECT bytes FROM plugin_bytes WHERE digest = $1")
@@ -246,13 +241,11 @@ impl Store {
         .await
     }
 
-    /// Deletes a plugin of the project with all its versions, unless something uses it. `orchestrations` are those
-    /// whose tasks name it.
+    /// Deletes a plugin of the project with all its versions, unless something uses it.
     pub async fn delete_plugin(
         &self,
         project: ProjectId,
         name: String,
-        orchestrations: Vec<OrchestrationId>,
         now: Timestamp,
     ) -> Result<DeletedPlugin> {
         let store = self.clone();
@@ -262,11 +255,7 @@ impl Store {
                 let Some(id) = lock_plugin(tx, project, &name).await? else {
                     return Ok(DeletedPlugin::NotFound);
                 };
-                let users = PluginUse {
-                    components: components_of(tx, project, &name).await?,
-                    orchestrations: orchestrations.into_iter().take(MOST_NAMED).collect(),
-                    jobs: open_jobs_of(tx, project, id).await?,
-                };
+                let users = users_of(tx, project, id, &name).await?;
                 if !users.is_empty() {
                     return Ok(DeletedPlugin::InUse(users));
                 }
@@ -363,35 +352,4 @@ async fn granted_to(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Optio
         Ok(json!({"version": columns.maybe_text("version")?, "granted": grant}))
     })
     .transpose()
-}
-
-async fn components_of(tx: &mut Tx, project: ProjectId, plugin: &str) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "SELECT name FROM components WHERE project_id = $1 AND plugin = $2 ORDER BY name LIMIT $3",
-    )
-    .bind(project.0)
-    .bind(plugin)
-    .bind(i64::try_from(MOST_NAMED).unwrap_or(i64::MAX))
-    .fetch_all(tx)
-    .await?;
-    rows.iter()
-        .map(|row| Columns::of(row, "components").text("name"))
-        .collect()
-}
-
-/// Jobs with a task under way that began with a version of this plugin: it waits, or a host has it in hand.
-async fn open_jobs_of(tx: &mut Tx, project: ProjectId, plugin: PluginId) -> Result<Vec<JobId>> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT t.job_id AS job_id FROM task_runs t WHERE t.project_id = $1 \
-         AND t.component_digest IN (SELECT digest FROM plugin_versions WHERE plugin_id = $2) \
-         AND (t.wake_at IS NOT NULL OR t.host_id IS NOT NULL) ORDER BY job_id LIMIT $3",
-    )
-    .bind(project.0)
-    .bind(plugin.0)
-    .bind(i64::try_from(MOST_NAMED).unwrap_or(i64::MAX))
-    .fetch_all(tx)
-    .await?;
-    rows.iter()
-        .map(|row| Ok(JobId(Columns::of(row, "task_runs").int("job_id")?)))
-        .collect()
 }
