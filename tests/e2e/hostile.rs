@@ -69,6 +69,7 @@ fn get(url: &str) -> Value {
 }
 
 fn post(url: String, body: &Value, headers: &[(&str, &str)]) -> Value {
+    let url = Value::String(url);
     json!({"url": url, "method": "POST", "body": body.to_string(), "headers": headers})
 }
 
