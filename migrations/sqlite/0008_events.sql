@@ -30,8 +30,8 @@ ALTER TABLE task_runs ADD COLUMN said_bytes INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE sessions (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects (id),
-    -- Hash of what the browser presents.
-    lookup     BLOB NOT NULL,
+    -- Hash of what the browser presents, in hexadecimal digits.
+    lookup     TEXT NOT NULL,
     -- The token's secret, encrypted.
     sealed     BLOB NOT NULL,
     created_at INTEGER NOT NULL,

@@ -2,8 +2,11 @@
 
 mod components;
 mod crash;
+mod edges;
 mod full_disk;
+mod hostile;
 mod hosts;
+mod keys;
 mod mail;
 mod operator;
 mod plugins;

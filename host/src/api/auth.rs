@@ -1,15 +1,20 @@
 //! Who calls: the header `X-StorageApi-Token`, or else the session of a browser, and what its token may do.
 
+use super::addresses::{Connection, client_address};
 use super::sessions::presented_session;
 use super::{ApiError, ApiState};
+use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
 use crate::domain::orchestration::TokenReference;
-use crate::store::Token;
-use axum::extract::FromRequestParts;
+use crate::registry::Registry;
+use crate::store::{Store, Token};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
+use std::convert::Infallible;
+use std::net::IpAddr;
 
 /// The header that carries a token's secret.
 const TOKEN_HEADER: &str = "x-storageapi-token";
@@ -24,6 +29,8 @@ pub(super) struct Caller {
     pub(super) token: Token,
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
+    /// Where the request comes from.
+    address: IpAddr,
     user_agent: Option<String>,
     presented: Presented,
     secret: Secret,
@@ -52,6 +59,12 @@ impl std::fmt::Debug for Presented {
 }
 
 impl Presented {
+    fn text(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::Session(text) => text,
+        }
+    }
+
     /// The token that it is, or stands for, as it is now, and its value; `None` where it is none.
     ///
     /// # Errors
@@ -82,15 +95,27 @@ impl Caller {
     /// [`ApiError::Unauthorized`] where it is no valid token.
     pub(super) async fn of(
         presented: Presented,
-        headers: &HeaderMap,
+        sender: Sender,
         state: &ApiState,
     ) -> Result<Self, ApiError> {
-        let found = presented.authenticate(state).await?;
-        let (token, secret) = found.ok_or(ApiError::Unauthorized)?;
+        let (now, limiter) = (state.clock.now(), &state.limiter);
+        let text = presented.text().to_owned();
+        limiter.admit_token(&text, sender.address, now)?;
+        let Some((token, secret)) = presented.authenticate(state).await? else {
+            let told = (!text.is_empty()).then_some(text.as_str());
+            limiter.note_refused(told, sender.address, now);
+            return Err(ApiError::Unauthorized);
+        };
+        limiter.note_valid(&text, now);
+        if secret != text {
+            // All sessions of a token together have what it has.
+            limiter.admit_token(&secret, sender.address, now)?;
+        }
         Ok(Self {
             project: token.project_id,
             token,
-            user_agent: user_agent(headers),
+            address: sender.address,
+            user_agent: sender.user_agent,
             presented,
             secret: Secret(secret),
         })
@@ -111,6 +136,19 @@ impl Caller {
         self.presented
     }
 
+    /// The store, which notes changes as this caller's.
+    pub(super) fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: Some(self.as_creator()),
+            address: self.address.to_string(),
+        })
+    }
+
+    /// The registry, whose changes are noted as this caller's.
+    pub(super) fn registry(&self, state: &ApiState) -> Registry {
+        state.registry.on(self.store(state))
+    }
+
     /// As the creator of other tokens.
     pub(super) fn as_creator(&self) -> TokenReference {
         TokenReference {
@@ -125,18 +163,6 @@ impl Caller {
             id: self.token.id,
             description: self.token.description,
             user_agent: self.user_agent,
-        }
-    }
-
-    /// Whether tokens other than itself are the caller's business.
-    ///
-    /// # Errors
-    /// [`ApiError::Forbidden`] where they are not.
-    pub(super) fn check_manages_tokens(&self) -> Result<(), ApiError> {
-        if self.token.rights.manages_tokens() {
-            Ok(())
-        } else {
-            Err(ApiError::Forbidden("manage tokens"))
         }
     }
 
@@ -176,9 +202,36 @@ impl FromRequestParts<ApiState> for Caller {
             Some(secret) => Some(Presented::Token(secret)),
             None => presented_session(parts, state).await?,
         };
-        let presented = presented.ok_or(ApiError::Unauthorized)?;
-        Self::of(presented, &parts.headers, state).await
+        let Ok(sender) = Sender::from_request_parts(parts, state).await;
+        // Without any, an empty one: it counts as refused.
+        let presented = presented.unwrap_or(Presented::Token(String::new()));
+        Self::of(presented, sender, state).await
     }
+}
+
+/// Where a request comes from, and by what.
+#[derive(Debug)]
+pub(super) struct Sender {
+    address: IpAddr,
+    user_agent: Option<String>,
+}
+
+impl FromRequestParts<ApiState> for Sender {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        Ok(Self {
+            address: address_of(parts, state),
+            user_agent: user_agent(&parts.headers),
+        })
+    }
+}
+
+/// Where a request comes from.
+pub(super) fn address_of(parts: &Parts, state: &ApiState) -> IpAddr {
+    let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+    let connection = connection.map(|ConnectInfo(connection)| connection);
+    client_address(&state.settings, &parts.headers, connection)
 }
 
 /// The secret in the request's header, if it is one.

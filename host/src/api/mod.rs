@@ -10,6 +10,7 @@
 //! Called by `app`, which hands in the store, the tokens, clock, randomness and settings.
 
 mod addresses;
+mod audit;
 mod auth;
 mod body;
 mod components;
@@ -19,8 +20,10 @@ mod deliveries;
 mod error;
 mod events;
 mod forms;
+mod guards;
 mod health;
 mod jobs;
+mod limits;
 mod notifications;
 mod operator;
 mod orchestrations;
@@ -38,9 +41,11 @@ mod tasks;
 mod tokens;
 mod ui;
 
+pub use audit::AuditKeeper;
 pub use error::ApiError;
+pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;
 
 use crate::clock::{Clock, Random};
@@ -63,6 +68,7 @@ pub struct ApiState {
     /// Draws the `exceptionId` of errors.
     pub random: Random,
     pub settings: Arc<ApiSettings>,
+    pub limiter: Limiter,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
     /// Poked after a schedule was saved or deleted.
@@ -85,7 +91,7 @@ pub struct ApiSettings {
     /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
     /// API is served besides the root.
     pub public_url: Option<String>,
-    /// Peers whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    /// Peers whose `X-Forwarded-Proto`, `-Host` and `-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,

@@ -10,6 +10,7 @@ use super::rows::{Columns, storable, to_json};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
+use crate::domain::audit::{Action, Change, of_cancelled_job, of_job};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId};
 use crate::domain::job::{Initiator, InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
@@ -134,6 +135,7 @@ impl Store {
         id: JobId,
         now: Timestamp,
     ) -> Result<Cancelled> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 lock_orchestration_of_job(tx, project, id).await?;
@@ -155,6 +157,8 @@ impl Store {
                     advance_queue(tx, orchestration).await?;
                     let token = TokenId(columns.int("token_id")?);
                     drop_unused_token(tx, orchestration, token).await?;
+                    let change = of_cancelled_job(id, orchestration);
+                    store.note(tx, project, change, now).await?;
                     return Ok(Cancelled::Done);
                 }
                 let row = sqlx::query("SELECT status FROM jobs WHERE id = $1 AND project_id = $2")
@@ -237,6 +241,13 @@ pub(super) async fn create_job_in(
     news.write(tx).await?;
     count_job(tx, new.project_id, account, now).await?;
     let job = store.find_job(tx, id).await?;
+    let change = Change {
+        action: Action::JobCreate,
+        subject: id.to_string(),
+        before: None,
+        after: job.as_ref().map(of_job),
+    };
+    store.note(tx, new.project_id, change, now).await?;
     Ok(job.map_or(CreatedJob::NotFound, |job| {
         CreatedJob::Created(Box::new(job))
     }))

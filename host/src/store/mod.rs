@@ -9,6 +9,7 @@
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
 mod alarms;
+mod audit;
 mod bounds;
 mod claims;
 mod components;
@@ -21,11 +22,14 @@ mod firings;
 mod history;
 mod hosts;
 mod idempotency;
+mod inspect;
 mod job_events;
 mod jobs;
 mod locks;
+mod master_keys;
 mod orchestration_tokens;
 mod orchestrations;
+mod plugin_users;
 mod plugin_versions;
 mod plugins;
 mod projects;
@@ -45,6 +49,7 @@ mod tokens;
 mod wakes;
 mod write;
 
+pub use audit::AuditPage;
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use components::NewComponent;
 pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCredential};
@@ -53,14 +58,15 @@ pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
 pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
+pub use inspect::Schema;
 pub use job_events::EventsOf;
 pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
+pub use master_keys::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn, SealedPlace};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_users::PluginUse;
 pub use plugin_versions::{AddedVersion, NewVersion};
-pub use plugins::{
-    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
-};
+pub use plugins::{DeletedPlugin, OPERATOR, Pinned, ServingPlugin, StoredPlugin, StoredVersion};
 pub use projects::Project;
 pub use purge::{Chore, Purged};
 pub use quotas::{ProjectUse, StepUse};
@@ -73,6 +79,7 @@ pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
 
+use crate::domain::audit::Actor;
 use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
 use sqlx::AnyPool;
@@ -94,6 +101,8 @@ pub struct Store {
     is_fenced: bool,
     /// Of projects that have none of their own.
     limits: Arc<Limits>,
+    /// On whose behalf changes are made, for the audit log.
+    actor: Option<Arc<Actor>>,
 }
 
 /// What the database cannot do for us.
@@ -195,6 +204,7 @@ impl Store {
             revisions: revisions::Cache::default(),
             is_fenced: true,
             limits: Arc::default(),
+            actor: None,
         })
     }
 

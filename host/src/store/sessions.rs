@@ -12,8 +12,8 @@ const BATCH: i64 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Session {
     pub project: ProjectId,
-    /// Of what the browser presents.
-    pub lookup: Vec<u8>,
+    /// Hash of what the browser presents, in hexadecimal digits.
+    pub lookup: String,
     /// The secret of the token that it was opened with.
     pub sealed: Vec<u8>,
     pub expires_at: Timestamp,
@@ -41,11 +41,11 @@ impl Store {
     }
 
     /// One that is not over.
-    pub async fn find_session(&self, lookup: &[u8], now: Timestamp) -> Result<Option<Session>> {
+    pub async fn find_session(&self, lookup: &str, now: Timestamp) -> Result<Option<Session>> {
         let row = sqlx::query(
             "SELECT project_id, sealed, expires_at FROM sessions WHERE lookup = $1 AND expires_at > $2",
         )
-        .bind(lookup)
+        .bind(lookup.to_owned())
         .bind(now.0)
         .fetch_optional(&self.read)
         .await?;
@@ -53,7 +53,7 @@ impl Store {
             let columns = Columns::of(&row, "sessions");
             Ok(Session {
                 project: ProjectId(columns.int("project_id")?),
-                lookup: lookup.to_vec(),
+                lookup: lookup.to_owned(),
                 sealed: columns.bytes("sealed")?,
                 expires_at: columns.time("expires_at")?,
             })
@@ -61,7 +61,7 @@ impl Store {
         .transpose()
     }
 
-    pub async fn close_session(&self, lookup: Vec<u8>) -> Result<()> {
+    pub async fn close_session(&self, lookup: String) -> Result<()> {
         self.write(move |tx| {
             Box::pin(async move {
                 sqlx::query("DELETE FROM sessions WHERE lookup = $1")

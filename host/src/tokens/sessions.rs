@@ -45,7 +45,7 @@ impl Tokens {
         let sealed = seal::seal(
             &self.keys,
             &self.random,
-            session_label(&lookup),
+            session_label(&owner(project, &lookup)),
             secret.as_bytes(),
         )?;
         let now = self.clock.now();
@@ -68,8 +68,9 @@ impl Tokens {
         let lookup = lookup(id);
         let found = self.store.find_session(&lookup, self.clock.now()).await?;
         let Some(found) = found else { return Ok(None) };
-        // Sealed under a key that is gone: whoever it was signs in again.
-        let Ok(plain) = seal::open(&self.keys, session_label(&lookup), &found.sealed) else {
+        let owner = owner(found.project, &lookup);
+        // Damaged, or sealed under a key that this host does not have: whoever it was signs in again.
+        let Ok(plain) = seal::open(&self.keys, session_label(&owner), &found.sealed) else {
             return Ok(None);
         };
         Ok(String::from_utf8(plain).ok().map(|secret| SessionToken {
@@ -88,13 +89,19 @@ impl Tokens {
 }
 
 /// The id is random enough to need no key.
-fn lookup(id: &str) -> Vec<u8> {
-    Sha256::digest(id.as_bytes()).to_vec()
+fn lookup(id: &str) -> String {
+    let digest = Sha256::digest(id.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn session_label(lookup: &[u8]) -> Label<'_> {
+/// As the row says whose it is (`SEALED_COLUMNS`).
+fn owner(project: ProjectId, lookup: &str) -> Vec<u8> {
+    [&project.0.to_be_bytes()[..], lookup.as_bytes()].concat()
+}
+
+fn session_label(owner: &[u8]) -> Label<'_> {
     Label {
         purpose: "session",
-        owner: lookup,
+        owner,
     }
 }
