@@ -124,6 +124,8 @@ async fn what_is_no_id_is_not_found() {
             format!("/jobs/{id}"),
             format!("/orchestrations/{id}/jobs"),
             format!("/v2/storage/tokens/{id}"),
+            format!("/plugins/{id}/versions"),
+            format!("/components/{id}"),
         ] {
             assert_eq!(
                 server.client().get(&path).await.refusal(404),

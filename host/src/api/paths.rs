@@ -153,8 +153,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IdText {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let id: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
-        id.map(|Path(text)| Self(text))
-            .map_err(|_| ApiError::NotFound)
+        match id {
+            // PostgreSQL keeps no text with a NUL, so nothing has such a name.
+            Ok(Path(text)) if !text.contains('\0') => Ok(Self(text)),
+            _ => Err(ApiError::NotFound),
+        }
     }
 }
 
