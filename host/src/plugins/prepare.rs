@@ -115,7 +115,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
 
 fn log_delivery(plugin: &str, delivery: i64, level: LogLevel, line: &str) {
     match level {
-        LogLevel::Debug => tracing::debug!(plugin, delivery, "{line}"),
+        LogLevel::Debug | LogLevel::Stderr => tracing::debug!(plugin, delivery, "{line}"),
         LogLevel::Info => tracing::info!(plugin, delivery, "{line}"),
         LogLevel::Warning => tracing::warn!(plugin, delivery, "{line}"),
         LogLevel::Error => tracing::error!(plugin, delivery, "{line}"),

@@ -5,6 +5,7 @@
 
 use super::Runner;
 use super::inputs::NoInput;
+use super::lines::Lines;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -16,7 +17,7 @@ use crate::domain::step::{
 use crate::domain::time::Timestamp;
 use crate::plugins::{Plugin, StepError};
 use crate::registry::{TaskType, Unresolved};
-use crate::store::{Accepted, LeasedStep, StepEnd};
+use crate::store::{Accepted, LeasedStep, StepEnd, StepReport};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,16 +29,26 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 impl Runner {
     pub(super) async fn run_step(&self, leased: LeasedStep) {
         let usage = Arc::default();
-        let end = self.step_end(&leased, &usage).await;
+        let lines = Lines::default();
+        let end = self.step_end(&leased, &usage, &lines).await;
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Duration::from_micros(used.cpu_micros);
         self.used.add(leased.job.project_id, cpu, kept_bytes(&end));
+        let report = StepReport {
+            used,
+            said: lines.rest().await,
+            tasks: leased.job.revision.tasks.len(),
+            is_progress: is_progress(&leased, &end),
+        };
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let now = self.pause.clock.now();
-            let ended = self.store.end_step(leased.lease, end.clone(), used, now);
+            let ended = self
+                .store
+                .end_step(leased.lease, end.clone(), report.clone(), now);
             match ended.await {
                 Ok(Accepted::Yes { has_more, ends_job }) => {
+                    self.events.poke();
                     if has_more {
                         self.pause.wake.poke();
                     }
@@ -58,7 +69,12 @@ impl Runner {
         }
     }
 
-    async fn step_end(&self, leased: &LeasedStep, usage: &Arc<Mutex<Usage>>) -> StepEnd {
+    async fn step_end(
+        &self,
+        leased: &LeasedStep,
+        usage: &Arc<Mutex<Usage>>,
+        lines: &Lines,
+    ) -> StepEnd {
         let task_type = match self.choose_plugin(leased).await {
             Ok(task_type) => task_type,
             Err(end) => return end,
@@ -94,6 +110,7 @@ impl Runner {
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
             usage: Arc::clone(usage),
+            lines: lines.clone(),
         });
         let context = self.context(leased, task_type, parameters);
         let call = match state.clone() {
@@ -109,6 +126,7 @@ impl Runner {
             biased;
             answer = self.plugins.run_step(&plugin, context.clone(), call, services.clone()) => Some(answer),
             () = self.pause.clock.sleep_until(deadline.unwrap_or(Timestamp(i64::MAX))) => None,
+            () = lines.keep(self, leased) => None,
         };
         match answer {
             Some(Ok(Step::Done(outcome))) => done(outcome),
@@ -260,6 +278,11 @@ fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
         let message = format!("the host did not get through this step in {MOST_ATTEMPTS} attempts");
         Failure::new(FailureKind::Internal, "TOO_MANY_ATTEMPTS", message)
     })
+}
+
+/// Whether the task waits, and for something else than before.
+fn is_progress(leased: &LeasedStep, end: &StepEnd) -> bool {
+    matches!(end, StepEnd::Wait { message, .. } if *message != leased.progress)
 }
 
 /// Of the answer that is kept.

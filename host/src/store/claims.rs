@@ -6,6 +6,7 @@
 
 use super::bounds::Bounds;
 use super::dialect::Dialect;
+use super::job_events::{News, RunOf};
 use super::locks::{hold_host, try_lock_orchestration_of_job};
 use super::rows::Columns;
 use super::runs::{NewRuns, finish_job, insert_runs};
@@ -59,6 +60,8 @@ pub struct LeasedStep {
     pub state: Option<Vec<u8>>,
     /// SHA-256 of the component that the run began with.
     pub component_digest: Option<String>,
+    /// What it has waited for.
+    pub progress: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let mut steps = Vec::with_capacity(chosen.len());
+                let mut news = News::default();
                 if !hold_host(tx, host).await? {
                     return Ok(steps);
                 }
@@ -107,16 +111,19 @@ impl Store {
                     let free = capacity.free.saturating_sub(steps.len());
                     match candidate {
                         Candidate::Step(run, _) => {
-                            steps.extend(lease_step(&store, tx, run, host, now).await?);
+                            let step = lease_step(&store, tx, run, host, now, &mut news);
+                            steps.extend(step.await?);
                         }
                         // A job may bring several steps at once; those that find no room leave the rest ready.
                         Candidate::Job(_) if free == 0 => {}
                         Candidate::Job(job) => {
                             let most = free.min(capacity.per_project);
-                            steps.extend(start_job(&store, tx, job, host, most, now).await?);
+                            let begun = start_job(&store, tx, job, host, most, now, &mut news);
+                            steps.extend(begun.await?);
                         }
                     }
                 }
+                news.write(tx).await?;
                 Ok(steps)
             })
         })
@@ -239,6 +246,7 @@ async fn lease_step(
     run: TaskRunId,
     host: HostId,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<Option<LeasedStep>> {
     let lock_free = Dialect::of(tx).lock_free("t");
     // A run that nobody has held yet starts now: time in the queue is not its own.
@@ -246,7 +254,7 @@ async fn lease_step(
         "UPDATE task_runs SET host_id = $2, epoch = epoch + 1, wake_at = NULL, \
          start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id = \
          (SELECT t.id FROM task_runs t WHERE t.id = $1 AND t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
-         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch"
+         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch, message"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(run.0)
@@ -261,12 +269,17 @@ async fn lease_step(
     };
     let position: usize = columns.count("position")?;
     let task = job.revision.tasks.get(position).cloned();
+    let epoch = columns.int("epoch")?;
+    if epoch == 1 {
+        let run = RunOf {
+            project: job.project_id,
+            job: job.id,
+            position: columns.int("position")?,
+        };
+        news.task(run, Status::Processing, None, None, now);
+    }
     Ok(Some(LeasedStep {
-        lease: Lease {
-            run,
-            host,
-            epoch: columns.int("epoch")?,
-        },
+        lease: Lease { run, host, epoch },
         task: task.ok_or_else(|| columns.damaged("its task is missing"))?,
         job,
         start_at: columns.time("start_at")?,
@@ -276,6 +289,7 @@ async fn lease_step(
         is_checkpointed: columns.flag("is_checkpointed")?,
         state: columns.maybe_bytes("state")?,
         component_digest: columns.maybe_text("component_digest")?,
+        progress: columns.maybe_text("message")?,
     }))
 }
 
@@ -287,6 +301,7 @@ async fn start_job(
     host: HostId,
     most: usize,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<Vec<LeasedStep>> {
     if !try_lock_orchestration_of_job(tx, id).await? {
         return Ok(Vec::new());
@@ -313,11 +328,12 @@ async fn start_job(
     .bind(job.project_id.0)
     .execute(&mut *tx)
     .await?;
+    news.job(job.project_id, id, Status::Processing, now);
     set_alarm(tx, &job, now).await?;
     let tasks = job.tasks();
     let positions = next_active(&tasks, 0);
     if positions.is_empty() {
-        finish_job(tx, &job, Status::Success, now).await?;
+        finish_job(tx, &job, Status::Success, now, news).await?;
         return Ok(Vec::new());
     }
     let runs = NewRuns {
@@ -326,7 +342,7 @@ async fn start_job(
         host,
         most_leased: most,
     };
-    insert_runs(tx, &job, &runs, now).await
+    insert_runs(tx, &job, &runs, now, news).await
 }
 
 /// Sets the alarm for a job that runs too long, where somebody subscribed to that.

@@ -3,6 +3,7 @@
 //! Of an orchestration's waiting jobs at most the first is *ready*, and only while none runs: a claim reads ready jobs
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
+use super::job_events::News;
 use super::locks::{lock_orchestration, lock_orchestration_of_job};
 use super::quotas::{admit_job, count_job};
 use super::rows::{Columns, storable, to_json};
@@ -148,6 +149,9 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
                 if let Some(row) = cancelled {
+                    let mut news = News::default();
+                    news.job(project, id, Status::Cancelled, now);
+                    news.write(tx).await?;
                     let columns = Columns::of(&row, "jobs");
                     let orchestration = OrchestrationId(columns.int("orchestration_id")?);
                     advance_queue(tx, orchestration).await?;
@@ -232,6 +236,9 @@ pub(super) async fn create_job_in(
         parent_run_id: new.parent_run_id.as_deref(),
     };
     let id = insert_job(tx, &row, now).await?;
+    let mut news = News::default();
+    news.job(new.project_id, id, Status::Waiting, now);
+    news.write(tx).await?;
     count_job(tx, new.project_id, account, now).await?;
     let job = store.find_job(tx, id).await?;
     let change = Change {

@@ -5,16 +5,17 @@
 //! transaction.
 
 use super::claims::{Lease, LeasedStep};
+use super::job_events::{News, RunOf};
 use super::jobs::advance_queue;
 use super::locks::lock_orchestration_of_run;
 use super::promises::promise_notifications;
 use super::rows::{Columns, storable};
+use super::said::{Speaker, StepReport};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
 use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::phases::{end_of, next_active};
-use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -79,15 +80,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Records how a step ended, what it used, and what follows from it for its job.
+    /// Records how a step ended, what it reports beside, and what follows from it for its job.
     pub async fn end_step(
         &self,
         lease: Lease,
         end: StepEnd,
-        used: Usage,
+        report: impl Into<StepReport>,
         now: Timestamp,
     ) -> Result<Accepted> {
         let store = self.clone();
+        let report = report.into();
         self.write(move |tx| {
             Box::pin(async move {
                 if matches!(end, StepEnd::Done { .. }) {
@@ -95,18 +97,24 @@ impl Store {
                     lock_orchestration_of_run(tx, lease.run).await?;
                 }
                 store.seize_where_unfenced(tx, lease).await?;
-                let Some(job) = record(tx, lease, &end, used, now).await? else {
+                let Some(mut speaker) = record(tx, lease, &end, &report, now).await? else {
                     return Ok(Accepted::LeaseLost);
                 };
-                match end {
-                    StepEnd::Done { .. } => advance_job(&store, tx, job, now).await,
+                let mut news = News::default();
+                report.tell(&end, &mut speaker, now, &mut news);
+                let accepted = match end {
+                    StepEnd::Done { .. } => {
+                        advance_job(&store, tx, speaker.run.job, now, &mut news).await?
+                    }
                     StepEnd::Wait { wake_at, .. } | StepEnd::Abandoned { wake_at } => {
-                        Ok(Accepted::Yes {
+                        Accepted::Yes {
                             has_more: wake_at <= now,
                             ends_job: false,
-                        })
+                        }
                     }
-                }
+                };
+                news.write(tx).await?;
+                Ok(accepted)
             })
         })
         .await
@@ -176,14 +184,16 @@ impl Store {
     }
 }
 
-/// Compare-and-set of one run; returns its job, or `None` where the lease is lost.
+/// Compare-and-set of one run; `None` where the lease is lost.
 async fn record(
     tx: &mut Tx,
     lease: Lease,
     end: &StepEnd,
-    used: Usage,
+    report: &StepReport,
     now: Timestamp,
-) -> Result<Option<JobId>> {
+) -> Result<Option<Speaker>> {
+    let weight = report.weight(end);
+    let used = report.used;
     let of_lease = |query: Query| {
         query
             .bind(lease.run.0)
@@ -192,6 +202,8 @@ async fn record(
             .bind(stored(used.cpu_micros))
             .bind(stored(used.sent_bytes))
             .bind(stored(used.received_bytes))
+            .bind(weight.0)
+            .bind(weight.1)
     };
     let query = match end {
         StepEnd::Done {
@@ -201,8 +213,9 @@ async fn record(
             message,
         } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             status = $7, end_at = $8, response = COALESCE($9, response), error_code = $10, message = $11, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             status = $9, end_at = $10, response = COALESCE($11, response), error_code = $12, message = $13, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(status.as_str())
         .bind(now.0)
@@ -217,8 +230,9 @@ async fn record(
             component_digest,
         } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             state = $7, wake_at = $8, response = COALESCE($9, response), message = $10, component_digest = $11, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             state = $9, wake_at = $10, response = COALESCE($11, response), message = $12, component_digest = $13, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(state.clone())
         .bind(wake_at.0)
@@ -227,13 +241,14 @@ async fn record(
         .bind(component_digest.clone()),
         StepEnd::Abandoned { wake_at } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             wake_at = $7, attempt = attempt + 1, host_id = NULL \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             wake_at = $9, attempt = attempt + 1, host_id = NULL \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(wake_at.0),
     };
     let row = query.fetch_optional(tx).await?;
-    row.map(|row| Ok(JobId(Columns::of(&row, "task_runs").int("job_id")?)))
+    row.map(|row| Speaker::read(&row, report.tasks, weight))
         .transpose()
 }
 
@@ -244,7 +259,13 @@ fn stored(count: u64) -> i64 {
 }
 
 /// After the end of a task: where its phase is over, begins the next one or ends the job.
-async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> Result<Accepted> {
+async fn advance_job(
+    store: &Store,
+    tx: &mut Tx,
+    id: JobId,
+    now: Timestamp,
+    news: &mut News,
+) -> Result<Accepted> {
     let unchanged = Accepted::Yes {
         has_more: false,
         ends_job: false,
@@ -289,7 +310,7 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
         next_active(&tasks, end_of(&tasks, last))
     };
     if next.is_empty() {
-        finish_job(tx, &job, outcome(&ends), now).await?;
+        finish_job(tx, &job, outcome(&ends), now, news).await?;
     } else {
         let runs = NewRuns {
             tasks: &tasks,
@@ -297,7 +318,7 @@ async fn advance_job(store: &Store, tx: &mut Tx, id: JobId, now: Timestamp) -> R
             host: HostId(0),
             most_leased: 0,
         };
-        insert_runs(tx, &job, &runs, now).await?;
+        insert_runs(tx, &job, &runs, now, news).await?;
     }
     Ok(Accepted::Yes {
         has_more: true,
@@ -321,6 +342,7 @@ pub(super) async fn insert_runs(
     job: &Job,
     runs: &NewRuns<'_>,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<Vec<LeasedStep>> {
     let mut leased = Vec::with_capacity(runs.most_leased.min(runs.positions.len()));
     for (number, position) in runs.positions.iter().enumerate() {
@@ -342,6 +364,12 @@ pub(super) async fn insert_runs(
         let Some(task) = runs.tasks.get(*position).filter(|_| is_leased) else {
             continue;
         };
+        let run = RunOf {
+            project: job.project_id,
+            job: job.id,
+            position: i64::try_from(*position).unwrap_or(i64::MAX),
+        };
+        news.task(run, Status::Processing, None, None, now);
         leased.push(LeasedStep {
             lease: Lease {
                 run: TaskRunId(Columns::of(&row, "task_runs").int("id")?),
@@ -357,6 +385,7 @@ pub(super) async fn insert_runs(
             is_checkpointed: false,
             state: None,
             component_digest: None,
+            progress: None,
         });
     }
     Ok(leased)
@@ -368,7 +397,9 @@ pub(super) async fn finish_job(
     job: &Job,
     status: Status,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<()> {
+    news.job(job.project_id, job.id, status, now);
     sqlx::query(
         "UPDATE jobs SET status = $2, end_at = $3, alarm_at = NULL WHERE id = $1 AND status = 'processing'",
     )

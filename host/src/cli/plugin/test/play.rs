@@ -315,12 +315,7 @@ impl StepServices for Notes {
     }
 
     fn log(&self, level: LogLevel, line: &str) {
-        let level = match level {
-            LogLevel::Debug => "debug",
-            LogLevel::Info => "info",
-            LogLevel::Warning => "warning",
-            LogLevel::Error => "error",
-        };
+        let level = level.as_str();
         self.lock().lines.push(format!("{level}: {line}"));
     }
 
