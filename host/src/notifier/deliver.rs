@@ -183,7 +183,8 @@ impl Deliverer {
             Err(Unresolved::Unavailable(why)) => return Err(StepError::Abandoned(why)),
         };
         let credentials = self.credentials(delivery, &plugin).await?;
-        let (event, thread) = (self.event(delivery), self.thread(delivery));
+        let event = self.event(delivery);
+        let thread = self.thread(delivery, &event);
         self.plugins
             .deliver(&plugin, event, thread, credentials)
             .await
@@ -210,20 +211,22 @@ impl Deliverer {
     }
 
     /// The message id is the same for every attempt; messages about the same trouble share the thread.
-    fn thread(&self, delivery: &LeasedDelivery) -> MailThread {
-        let installation = &self.installation;
-        let orchestration = delivery.job.orchestration_id;
-        // The recovery ends the thread of the errors.
-        let thread = match delivery.channel {
+    fn thread(&self, delivery: &LeasedDelivery, event: &Event) -> MailThread {
+        MailThread {
+            message_id: format!("delivery-{}.{}", delivery.lease.delivery, self.installation),
+            thread_id: event.incident.clone(),
+            unsubscribe: None,
+        }
+    }
+
+    fn incident(&self, delivery: &LeasedDelivery) -> String {
+        // The recovery belongs to the errors that it ends.
+        let trouble = match delivery.channel {
             Channel::Recovery => Channel::Error.as_str(),
             channel => channel.as_str(),
         };
-        let incident = delivery.incident;
-        MailThread {
-            message_id: format!("delivery-{}.{installation}", delivery.lease.delivery),
-            thread_id: format!("{thread}-{orchestration}-{incident}.{installation}"),
-            unsubscribe: None,
-        }
+        let (orchestration, first) = (delivery.job.orchestration_id, delivery.incident);
+        format!("{trouble}-{orchestration}-{first}.{}", self.installation)
     }
 
     fn event(&self, delivery: &LeasedDelivery) -> Event {
@@ -234,6 +237,7 @@ impl Deliverer {
             message_id: format!("delivery_{}_{}", delivery.lease.delivery, self.installation),
             attempt: delivery.attempt,
             channel: delivery.channel,
+            incident: self.incident(delivery),
             time: delivery.created_at,
             address: delivery.target.email.clone(),
             config: delivery.target.config.clone(),

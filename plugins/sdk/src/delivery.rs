@@ -1,7 +1,7 @@
 //! Delivery plugins: how a notification reaches people.
 
 pub use crate::bindings::delivery::orchestrator::delivery::types::{
-    Event, FailedTask, Job, Kind, Orchestration,
+    Event, EventKind, FailedTask, Job, Orchestration,
 };
 pub use crate::bindings::task::orchestrator::types::types::{Failure, FailureKind};
 
@@ -34,22 +34,13 @@ pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failur
     let failure = |kind, code: &str, message: String| Err(Failure::new(kind, code, message));
     let response = match answer {
         Ok(response) => response,
-        Err(Error::Denied(why)) => {
-            let message = format!("the host does not call the receiver: {why}");
-            return failure(FailureKind::Config, "ADDRESS_REFUSED", message);
-        }
-        Err(Error::Invalid(why)) => {
-            let message = format!("the receiver cannot be called: {why}");
-            return failure(FailureKind::Config, "BAD_ADDRESS", message);
-        }
-        // It has answered: how much of it does not matter.
-        Err(Error::TooLarge) => {
-            let message = "the receiver's answer is too large".to_owned();
-            return failure(FailureKind::Transient, "RESPONSE_TOO_LARGE", message);
-        }
-        Err(Error::NotSent(why) | Error::NoAnswer(why)) => {
-            let message = format!("the receiver did not answer: {why}");
-            return failure(FailureKind::Transient, "NO_ANSWER", message);
+        Err(error) => {
+            let mut failure = error.failure("the receiver");
+            if error == Error::TooLarge {
+                // It has answered, and may do so better.
+                failure.kind = FailureKind::Transient;
+            }
+            return Err(failure);
         }
     };
     let status = response.status();

@@ -8,7 +8,7 @@ use super::scenario::Scenario;
 use super::script::{Exchange, Script};
 use crate::cli::plugin::compiled::CacheArgs;
 use crate::clock::Clock;
-use crate::domain::ids::{JobId, ProjectId, TaskRunId};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use crate::domain::plugin::Usage;
 use crate::domain::step::{
     Checkpoint, LONGEST_DELAY, Restart, SHORTEST_DELAY, Step, StepCall, StepContext,
@@ -193,6 +193,7 @@ impl Stage<'_> {
         };
         StepContext {
             project_id: ProjectId(1),
+            orchestration_id: OrchestrationId(1),
             job_id: JobId(1),
             task_run_id: TaskRunId(1),
             run_id: "1.1".to_owned(),
