@@ -4,7 +4,7 @@
 //! What could get better is tried again later and later for days; what was refused for good is not.
 
 use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
-use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
+use crate::domain::delivery::{LONGEST_TRIED, delay_after};
 use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
 use crate::domain::notification::Channel;
@@ -291,25 +291,18 @@ fn attempt_end(
     };
     let kind = failure.kind.as_str();
     let message = failure.to_string();
-    let can_help = matches!(
-        failure.kind,
-        FailureKind::Transient | FailureKind::RateLimit
-    );
-    let delay = retry_delay(delivery.attempt_since).max(failure.retry_after.unwrap_or_default());
-    let next_at = now.plus(delay);
-    if can_help && next_at.since(delivery.tried_since) < LONGEST_TRIED {
-        AttemptEnd::Retry {
+    let next_at = delay_after(&failure, delivery.attempt_since).map(|delay| now.plus(delay));
+    match next_at.filter(|next| next.since(delivery.tried_since) < LONGEST_TRIED) {
+        Some(next_at) => AttemptEnd::Retry {
             kind,
             message,
             next_at,
-        }
-    } else {
-        let is_gone = failure.kind == FailureKind::NotFound;
-        AttemptEnd::Failed {
+        },
+        None => AttemptEnd::Failed {
             kind,
             message,
-            is_gone,
-        }
+            is_gone: failure.kind == FailureKind::NotFound,
+        },
     }
 }
 

@@ -5,6 +5,8 @@ pub use crate::bindings::delivery::orchestrator::delivery::types::{
 };
 pub use crate::bindings::task::orchestrator::types::types::{Failure, FailureKind};
 
+use serde::de::DeserializeOwned;
+
 use crate::bindings::delivery::exports::orchestrator::delivery::delivery::Guest;
 use crate::http::{Error, Response};
 
@@ -25,12 +27,48 @@ impl<T: Delivery> Guest for T {
     }
 }
 
-/// What the answer to a webhook means: 2xx is a receipt, 410 says that the receiver is gone for good, 429 and 503 ask to come
-/// back later, and anything else may get better. A redirect is not followed.
+impl EventKind {
+    /// The event's name in the API.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Error => "error",
+            Self::Waiting => "waiting",
+            Self::Processing => "processing",
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Recovery => "recovery",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl Event {
+    /// The notification's `config` as a type of the plugin's own.
+    ///
+    /// # Errors
+    /// A failure of kind [`Config`](FailureKind::Config) that says which field is wrong.
+    pub fn config_as<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.config).map_err(|error| {
+            let message = format!("the notification's config is not as expected: {error}");
+            Failure::new(FailureKind::Config, "BAD_CONFIGURATION", message)
+        })
+    }
+}
+
+/// The status of a receiver's answer as a receipt, if it took the event: see [`check`].
+///
+/// # Errors
+/// As for [`check`].
+pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failure> {
+    check(answer).map(|response| Some(response.status().to_string()))
+}
+
+/// What a receiver's answer means: with 2xx it took the event, 410 says that it is gone for good, 429 and 503 ask to come back
+/// later, and anything else may get better. A redirect is not followed.
 ///
 /// # Errors
 /// Everything but 2xx, with the kind by which the host knows what to do next.
-pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failure> {
+pub fn check(answer: Result<Response, Error>) -> Result<Response, Failure> {
     let failure = |kind, code: &str, message: String| Err(Failure::new(kind, code, message));
     let response = match answer {
         Ok(response) => response,
@@ -46,7 +84,7 @@ pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failur
     let status = response.status();
     let message = format!("the receiver answered {status}");
     match status {
-        200..=299 => Ok(Some(status.to_string())),
+        200..=299 => Ok(response),
         410 => failure(FailureKind::NotFound, "GONE", message),
         429 | 503 => {
             let mut failure = Failure::new(FailureKind::RateLimit, "RECEIVER_BUSY", message);

@@ -1,6 +1,6 @@
 //! What is posted: the event's type, its time, and what happened to which job.
 
-use orchestrator_sdk::delivery::{Event, EventKind};
+use orchestrator_sdk::delivery::Event;
 use orchestrator_sdk::serde_json::{Value, from_str, json};
 
 pub fn of(event: &Event) -> String {
@@ -15,7 +15,7 @@ pub fn of(event: &Event) -> String {
     });
     let parameters: Value = from_str(&event.parameters).unwrap_or_default();
     json!({
-        "type": kind(&event.kind),
+        "type": format!("job.{}", event.kind.name()),
         "timestamp": event.time,
         "data": {
             "orchestration": {"id": orchestration.id, "name": orchestration.name, "url": orchestration.url},
@@ -39,23 +39,10 @@ pub fn of(event: &Event) -> String {
     .to_string()
 }
 
-fn kind(kind: &EventKind) -> String {
-    let name = match kind {
-        EventKind::Error => "error",
-        EventKind::Waiting => "waiting",
-        EventKind::Processing => "processing",
-        EventKind::Success => "success",
-        EventKind::Warning => "warning",
-        EventKind::Recovery => "recovery",
-        EventKind::Other(name) => name,
-    };
-    format!("job.{name}")
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use orchestrator_sdk::delivery::{FailedTask, Job, Orchestration};
+    use orchestrator_sdk::delivery::{EventKind, FailedTask, Job, Orchestration};
 
     pub fn event() -> Event {
         Event {
