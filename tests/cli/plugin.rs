@@ -395,7 +395,8 @@ fn a_credential_of_the_scenario_signs_and_one_that_is_missing_is_named() {
         .find(|(_, bytes)| Manifest::of_component(bytes).is_ok_and(|found| found.id == "webhook"))
         .expect("it is built in");
     let desk = Desk::with(webhook.1);
-    let event = "event = { config = { url = \"https://hooks.example/a\", credential = \"hook\" } }\n";
+    let event =
+        "event = { config = { url = \"https://hooks.example/a\", credential = \"hook\" } }\n";
     let key = "[credentials.hook]\ntype = \"hmac\"\nsecret = \"key\"\n";
     let answers = "[[answers]]\nmethod = \"POST\"\nurl = \"https://hooks.example/a\"\nwith-headers = { webhook-id = \"delivery_1_scenario\", webhook-signature = \"v1,SIGNATURE\" }\n";
 
