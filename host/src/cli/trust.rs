@@ -66,16 +66,20 @@ fn add(path: &Path, roots: &mut RootCertStore) -> anyhow::Result<()> {
 /// What is wrong with a certificate, where that is why there was no connection.
 fn certificate_error(error: &reqwest::Error) -> Option<&CertificateError> {
     let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = next {
+    while let Some(mut error) = next {
         // An IO error does not name what it wraps as its source, but what that one wraps.
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let error = wrapped.map_or(error, |wrapped| wrapped);
+        while let Some(wrapped) = wrapped_in(error) {
+            error = wrapped;
+        }
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(why);
         }
         next = error.source();
     }
     None
+}
+
+fn wrapped_in<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error.downcast_ref::<io::Error>()?.get_ref()?;
+    Some(wrapped)
 }

@@ -131,7 +131,7 @@ fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         let grant = text("/uri").unwrap_or_default();
         writeln!(
             out,
-            "It serves no new task before the project has granted that: PUT {grant}/grant"
+            "It serves nothing new before the project has granted that: PUT {grant}/grant"
         )?;
     }
     Ok(())
