@@ -291,7 +291,7 @@ async fn a_server_with_an_authority_of_its_own_is_trusted_where_that_is_named() 
     let push = |more: &[&str]| {
         let component = component.to_str().expect("text");
         let url = demo.base_url();
-        let mut command = command(&[&["push", component, "--url", &url], more].concat());
+        let mut command = command(&[&["push", component, "--url", url], more].concat());
         command.env("ORCHESTRATOR_TOKEN", "secret-token");
         tokio::task::spawn_blocking(move || said(command).error())
     };

@@ -38,10 +38,13 @@ impl CaArgs {
             (Some(CertificateError::UnknownIssuer), None) => anyhow!(
                 "the certificate of {base} is not trusted: it is signed by no public authority. Name the PEM file of the one that signed it with --ca"
             ),
-            (Some(CertificateError::UnknownIssuer), Some(ca)) => anyhow!(
-                "the certificate of {base} is not trusted: neither a public authority nor {} signed it",
-                ca.display()
-            ),
+            // An authority of the same name as the one that signed it has another key.
+            (Some(CertificateError::UnknownIssuer | CertificateError::BadSignature), Some(ca)) => {
+                anyhow!(
+                    "the certificate of {base} is not trusted: neither a public authority nor {} signed it",
+                    ca.display()
+                )
+            }
             (Some(why), _) => anyhow!("the certificate of {base} is not accepted: {why}"),
             (None, _) => anyhow::Error::new(error).context(format!("{base} does not answer")),
         }
