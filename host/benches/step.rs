@@ -5,7 +5,7 @@
 //! `cargo bench --bench step` prints medians and minima in microseconds, and the ratios.
 
 use orchestrator::clock::Clock;
-use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
+use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::step::{Checkpoint, StepCall, StepContext};
 use orchestrator::plugins::{
@@ -195,6 +195,7 @@ impl checkpoints::Host for BareState {
 
 fn bare_context() -> Context {
     Context {
+        orchestration_id: 1,
         job_id: 12,
         run_id: "12.34".into(),
         task_id: "1".into(),
@@ -208,7 +209,7 @@ fn bare_context() -> Context {
         components_url: "https://components.example".into(),
         parameters: "{}".into(),
         config: "{}".into(),
-        deadline_ms: None,
+        remaining_ms: None,
         extra: Vec::new(),
     }
 }
@@ -228,6 +229,7 @@ fn settings(dir: &Path) -> PluginSettings {
 async fn step(plugins: &Plugins, plugin: &Plugin) -> Result<(), orchestrator::plugins::StepError> {
     let context = StepContext {
         project_id: ProjectId(1),
+        orchestration_id: OrchestrationId(1),
         job_id: JobId(12),
         task_run_id: TaskRunId(34),
         run_id: "12.34".into(),

@@ -29,11 +29,35 @@ pub(super) struct Caller {
     pub(super) token: Token,
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
-    /// Where the request comes from.
-    address: IpAddr,
-    user_agent: Option<String>,
+    visitor: Visitor,
     presented: Presented,
     secret: Secret,
+}
+
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) address: IpAddr,
+    user_agent: Option<String>,
+}
+
+impl Visitor {
+    fn of(parts: &Parts, state: &ApiState) -> Self {
+        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+        let connection = connection.map(|ConnectInfo(connection)| connection);
+        Self {
+            address: client_address(&state.settings, &parts.headers, connection),
+            user_agent: user_agent(&parts.headers),
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, state))
+    }
 }
 
 /// The value of the caller's token; it does not print.
@@ -59,6 +83,7 @@ impl std::fmt::Debug for Presented {
 }
 
 impl Presented {
+    /// What limits of requests know its bearer by.
     fn text(&self) -> &str {
         match self {
             Self::Token(text) | Self::Session(text) => text,
@@ -92,30 +117,34 @@ impl Caller {
     /// Whoever presents this now.
     ///
     /// # Errors
-    /// [`ApiError::Unauthorized`] where it is no valid token.
+    /// [`ApiError::Unauthorized`] where it is no valid token, [`ApiError::TooManyRequests`] where it asks too often.
     pub(super) async fn of(
-        presented: Presented,
-        sender: Sender,
+        presented: Option<Presented>,
+        visitor: Visitor,
         state: &ApiState,
     ) -> Result<Self, ApiError> {
-        let (now, limiter) = (state.clock.now(), &state.limiter);
-        let text = presented.text().to_owned();
-        limiter.admit_token(&text, sender.address, now)?;
-        let Some((token, secret)) = presented.authenticate(state).await? else {
-            let told = (!text.is_empty()).then_some(text.as_str());
-            limiter.note_refused(told, sender.address, now);
+        let now = state.clock.now();
+        let text = presented.as_ref().map(Presented::text);
+        let limiter = &state.limiter;
+        limiter.admit_token(text.unwrap_or_default(), visitor.address, now)?;
+        let found = match &presented {
+            Some(presented) => presented.authenticate(state).await?,
+            None => None,
+        };
+        let Some((token, secret)) = found else {
+            limiter.note_refused(text, visitor.address, now);
             return Err(ApiError::Unauthorized);
         };
-        limiter.note_valid(&text, now);
-        if secret != text {
-            // All sessions of a token together have what it has.
-            limiter.admit_token(&secret, sender.address, now)?;
+        let presented = presented.ok_or(ApiError::Unauthorized)?;
+        limiter.note_valid(presented.text(), now);
+        if presented.text() != secret {
+            // All sessions of a token together ask no more often than it may.
+            limiter.admit_token(&secret, visitor.address, now)?;
         }
         Ok(Self {
             project: token.project_id,
             token,
-            address: sender.address,
-            user_agent: sender.user_agent,
+            visitor,
             presented,
             secret: Secret(secret),
         })
@@ -126,6 +155,19 @@ impl Caller {
         &self.secret.0
     }
 
+    /// The store, which notes changes as this caller's.
+    pub(super) fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: Some(self.as_creator()),
+            address: self.visitor.address.to_string(),
+        })
+    }
+
+    /// The registry, whose changes are noted as this caller's.
+    pub(super) fn registry(&self, state: &ApiState) -> Registry {
+        state.registry.on(self.store(state))
+    }
+
     /// Whether it is a page of this server, which has a session in place of the token.
     pub(super) fn has_session(&self) -> bool {
         matches!(self.presented, Presented::Session(_))
@@ -134,19 +176,6 @@ impl Caller {
     /// For whoever has to ask again whether the caller is still one.
     pub(super) fn into_presented(self) -> Presented {
         self.presented
-    }
-
-    /// The store, which notes changes as this caller's.
-    pub(super) fn store(&self, state: &ApiState) -> Store {
-        state.store.on_behalf_of(Actor {
-            token: Some(self.as_creator()),
-            address: self.address.to_string(),
-        })
-    }
-
-    /// The registry, whose changes are noted as this caller's.
-    pub(super) fn registry(&self, state: &ApiState) -> Registry {
-        state.registry.on(self.store(state))
     }
 
     /// As the creator of other tokens.
@@ -162,7 +191,7 @@ impl Caller {
         InitiatorToken {
             id: self.token.id,
             description: self.token.description,
-            user_agent: self.user_agent,
+            user_agent: self.visitor.user_agent,
         }
     }
 
@@ -197,41 +226,14 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let visitor = Visitor::of(parts, state);
         let secret = presented_secret(&parts.headers).map(str::to_owned);
         let presented = match secret {
             Some(secret) => Some(Presented::Token(secret)),
             None => presented_session(parts, state).await?,
         };
-        let Ok(sender) = Sender::from_request_parts(parts, state).await;
-        // Without any, an empty one: it counts as refused.
-        let presented = presented.unwrap_or(Presented::Token(String::new()));
-        Self::of(presented, sender, state).await
+        Self::of(presented, visitor, state).await
     }
-}
-
-/// Where a request comes from, and by what.
-#[derive(Debug)]
-pub(super) struct Sender {
-    address: IpAddr,
-    user_agent: Option<String>,
-}
-
-impl FromRequestParts<ApiState> for Sender {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
-        Ok(Self {
-            address: address_of(parts, state),
-            user_agent: user_agent(&parts.headers),
-        })
-    }
-}
-
-/// Where a request comes from.
-pub(super) fn address_of(parts: &Parts, state: &ApiState) -> IpAddr {
-    let connection = parts.extensions.get::<ConnectInfo<Connection>>();
-    let connection = connection.map(|ConnectInfo(connection)| connection);
-    client_address(&state.settings, &parts.headers, connection)
 }
 
 /// The secret in the request's header, if it is one.

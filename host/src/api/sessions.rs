@@ -4,7 +4,7 @@
 //! from elsewhere is refused. Such a caller has the token's rights and never sees its value.
 
 use super::addresses::Base;
-use super::auth::{Caller, Presented, Sender};
+use super::auth::{Caller, Presented, Visitor};
 use super::body::JsonObject;
 use super::shapes::print_token;
 use super::tokens::owner_of;
@@ -58,12 +58,12 @@ pub(super) async fn sign_in(
     State(state): State<ApiState>,
     _page: SameOrigin,
     base: Base,
-    sender: Sender,
+    visitor: Visitor,
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
     let secret = body.get("token").and_then(Value::as_str);
     let secret = secret.unwrap_or_default().trim().to_owned();
-    let caller = Caller::of(Presented::Token(secret.clone()), sender, &state).await?;
+    let caller = Caller::of(Some(Presented::Token(secret.clone())), visitor, &state).await?;
     let owner = owner_of(&state, &caller).await?;
     let (id, _) = state.tokens.open_session(caller.project, &secret).await?;
     let answer = print_token(&caller.token, &owner, state.clock.now(), &base);
@@ -77,7 +77,7 @@ pub(super) async fn show_session(
     State(state): State<ApiState>,
     base: Base,
     _page: SameOrigin,
-    sender: Sender,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let nobody = StatusCode::NO_CONTENT.into_response();
@@ -85,7 +85,7 @@ pub(super) async fn show_session(
         return Ok(nobody);
     };
     let presented = Presented::Session(id.to_owned());
-    match Caller::of(presented, sender, &state).await {
+    match Caller::of(Some(presented), visitor, &state).await {
         Ok(caller) => {
             let owner = owner_of(&state, &caller).await?;
             Ok(print_token(&caller.token, &owner, state.clock.now(), &base))

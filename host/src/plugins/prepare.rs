@@ -73,9 +73,13 @@ pub(super) fn delivery(
         credentials: Arc::new(Credentials::new(credentials)),
     };
     let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
-    let log: LogSink = Arc::new(move |level, line: &str| {
-        log_delivery(&id, delivery_id.0, level, line);
-    });
+    let log: LogSink = match &inner.rehearsal {
+        Some(rehearsal) => {
+            let world = Arc::clone(&rehearsal.world);
+            Arc::new(move |level, line: &str| world.log_delivery(level, line))
+        }
+        None => Arc::new(move |level, line: &str| log_delivery(&id, delivery_id.0, level, line)),
+    };
     state(inner, loaded, caller, grant, log)
 }
 

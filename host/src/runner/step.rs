@@ -215,6 +215,7 @@ impl Runner {
         let now = self.pause.clock.now();
         StepContext {
             project_id: leased.job.project_id,
+            orchestration_id: leased.job.orchestration_id,
             job_id: leased.job.id,
             task_run_id: leased.lease.run,
             run_id: run_id(leased),
