@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orchestrator_sdk::log;
 use orchestrator_sdk::http::{Error, Request, Response};
+use orchestrator_sdk::log;
 use orchestrator_sdk::task::{Context, Failure, Step, Task};
 use serde_json::{Value, json};
 
