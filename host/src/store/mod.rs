@@ -8,6 +8,7 @@
 //! SQLite or PostgreSQL, by the address: queries are one text for both, [`dialect`] has what differs, [`locks`] the order
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
+mod advances;
 mod alarms;
 mod bounds;
 mod claims;
@@ -18,13 +19,17 @@ mod delivery_list;
 mod dialect;
 mod fail_points;
 mod firings;
+mod gather;
 mod history;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod locks;
+mod new_jobs;
+mod new_runs;
 mod orchestration_tokens;
 mod orchestrations;
+mod pages;
 mod plugin_versions;
 mod plugins;
 mod projects;
@@ -35,6 +40,7 @@ mod revisions;
 mod rows;
 mod runs;
 mod settings;
+mod starts;
 mod tenants;
 mod ticks;
 mod token_changes;
@@ -50,7 +56,8 @@ pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
 pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
-pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
+pub use jobs::{Cancelled, JobPage};
+pub use new_jobs::{CreatedJob, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use plugin_versions::{AddedVersion, NewVersion};
@@ -69,6 +76,7 @@ pub use wakes::{WakeChannel, WakeListener};
 
 use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
+use gather::Gather;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use std::path::Path;
@@ -85,6 +93,11 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    marks: pages::Marks,
+    /// Jobs that are wished for at the same time.
+    new_jobs: Gather<new_jobs::Wish, Result<CreatedJob>>,
+    /// Steps that end at the same time.
+    ended_steps: Gather<runs::EndedStep, runs::Recorded>,
     is_fenced: bool,
     /// Of projects that have none of their own.
     limits: Arc<Limits>,
@@ -186,6 +199,13 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
+            marks: pages::Marks::default(),
+            new_jobs: Gather::new(|store, tx, wishes| {
+                Box::pin(new_jobs::create_jobs_in(store, tx, wishes))
+            }),
+            ended_steps: Gather::new(|store, tx, ended| {
+                Box::pin(runs::end_steps_in(store, tx, ended))
+            }),
             is_fenced: true,
             limits: Arc::default(),
         })
