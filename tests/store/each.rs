@@ -10,6 +10,7 @@ mod orchestrations;
 mod rush;
 mod schedule;
 mod tenants;
+mod together;
 mod tokens;
 
 use crate::support::database::Database;

@@ -48,7 +48,9 @@ impl Installation {
             .env_clear()
             .env("ORCHESTRATOR_MASTER_TOKEN", MASTER)
             .env("ORCHESTRATOR_DATABASE_URL", &self.url)
-            .env("NO_COLOR", "1")
+            // However many requests the load is.
+            .env("ORCHESTRATOR_TOKEN_RATE", "0")
+            .env("ORCHESTRATOR_ADDRESS_RATE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
