@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "config", "store", "plugins", "wake", "clock", "domain",
+            "app", "config", "store", "tokens", "plugins", "wake", "clock", "domain",
         ],
     ),
     (
@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "janitor",
             "lease",
             "relay",
+            "rotation",
             "wake",
             "config",
             "clock",
@@ -56,7 +57,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
         ],
     ),
-    ("janitor", &["store", "wake", "clock", "domain"]),
+    ("janitor", &["registry", "store", "wake", "clock", "domain"]),
+    (
+        "rotation",
+        &["store", "tokens", "lease", "wake", "clock", "domain"],
+    ),
     ("lease", &["store", "wake", "clock", "domain"]),
     ("relay", &["store", "wake", "clock", "domain"]),
     ("tokens", &["store", "clock", "domain"]),
@@ -67,7 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugins", &["clock", "domain"]),
     ("wake", &["clock", "domain"]),
     // Checks values with the types of the rooms that they are for.
-    ("config", &["plugins", "tokens", "store", "domain"]),
+    ("config", &["api", "plugins", "tokens", "store", "domain"]),
     ("clock", &["domain"]),
     ("domain", &[]),
     // The list of the rooms.

@@ -4,8 +4,9 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod signals;
 
-use crate::api::{self, ApiSettings, ApiState};
+use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
@@ -17,17 +18,17 @@ use crate::notifier::deliver::Deliverer;
 use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins};
 use crate::registry::Registry;
 use crate::relay::Relay;
+use crate::rotation::KeyKeeper;
 use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{Store, WakeChannel};
-use crate::tokens::{KEY_FILE, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
+use crate::tokens::{KeySource, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 /// Calls beside the runner's steps: deliveries and cancellations.
@@ -35,15 +36,19 @@ const CALLS_BESIDE_STEPS: usize = 32;
 /// How long open requests may take once the server stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
+/// Files that are open beside clients' connections: the database, calls of plugins, logs.
+const OTHER_FILES: u64 = 512;
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What the server needs is missing, wrong or in use; the message says what.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
+    let config = within_open_files(config);
     data_dir::make(&config.data_dir)?;
     let _lock = data_dir::lock(&config.data_dir)?;
-    let keys = Keys::load(config.master_key.as_deref(), &config.data_dir, &random)?;
+    let keys = Keys::from_source(config.master_key.clone(), &random)?;
     let plugins = open_plugins(&config, &keys, &clock);
     data_dir::make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
@@ -116,16 +121,32 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(relay.run(relay_stop.clone()))
     });
     let state = server.api_state(&wakes);
+    loops.spawn(
+        AuditKeeper {
+            store: server.store.clone(),
+            limiter: state.limiter.clone(),
+            retention: server.config.audit_retention,
+            pause: server.pause(&Wake::default()),
+        }
+        .run(),
+    );
     announce(&server, made.as_deref());
     let told = stop.clone();
     loops.spawn(async move {
-        until_signal().await;
+        signals::until_signal().await;
         tracing::info!("stopping: no new work is begun, running steps may end");
         told.stop();
     });
+    let listener_settings = server.config.listener.clone();
+    if let Some(tls) = listener_settings.tls.clone() {
+        let renewed = Wake::default();
+        loops.spawn(tls.keep_fresh(server.pause(&renewed)));
+        loops.spawn(signals::poke_on_hangup(renewed, stop.clone()));
+    }
     let told = stop.clone();
     let serving = api::serve(
         listener,
+        listener_settings,
         api::router(state),
         async move { told.stopped().await },
     );
@@ -201,6 +222,15 @@ impl Server {
         loops.spawn(
             Janitor {
                 store: self.store.clone(),
+                registry: self.registry.clone(),
+                pause: self.pause(&Wake::default()),
+            }
+            .run(),
+        );
+        loops.spawn(
+            KeyKeeper {
+                tokens: self.tokens.clone(),
+                lease: self.lease.clone(),
                 pause: self.pause(&Wake::default()),
             }
             .run(),
@@ -273,16 +303,25 @@ impl Server {
                     .as_deref()
                     .map(OperatorToken::new),
             }),
+            limiter: Limiter::new(self.config.rate_limits),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
             deliverer: wakes.deliverer.clone(),
         }
     }
 
+    fn scheme(&self) -> &'static str {
+        if self.config.listener.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
     /// Base of the addresses in messages, which no request tells.
     fn base_url(&self) -> String {
         let public = self.config.public_url.clone();
-        public.unwrap_or_else(|| format!("http://{}", self.address))
+        public.unwrap_or_else(|| format!("{}://{}", self.scheme(), self.address))
     }
 }
 
@@ -338,8 +377,9 @@ fn announce(server: &Server, made: Option<&str>) {
     {
         tracing::warn!("no public-url is set: links in mail lead to this server, which has no api");
     }
-    if config.master_key.is_none() {
-        tracing::info!("secrets are sealed under {data_dir}/{KEY_FILE}: keep a copy of it");
+    if let KeySource::File(path) = &config.master_key {
+        let path = path.display();
+        tracing::info!("secrets are sealed under {path}: keep a copy of it");
     }
     if !config.roles.left_out().is_empty() {
         tracing::info!(roles = %config.roles, "others on this database have to do the rest");
@@ -347,23 +387,10 @@ fn announce(server: &Server, made: Option<&str>) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         components = config.components_url,
-        "listening on http://{}",
+        "listening on {}://{}",
+        server.scheme(),
         server.address
     );
-}
-
-async fn until_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::error!("signals cannot be received: this server stops only when it is killed");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// The ids of tokens and projects are one backend's: a database does not change from one to the other.
@@ -388,6 +415,22 @@ async fn check_backend(store: &Store, config: &Config) -> anyhow::Result<()> {
         bail!("token-backend is {wanted}, but this database was made with {noted}");
     }
     Ok(())
+}
+
+/// As many open files as this process may have, and no more connections than leave some for the rest.
+fn within_open_files(mut config: Config) -> Config {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES).max(16)).unwrap_or(usize::MAX);
+    let wished = config.listener.most_connections;
+    if wished > most {
+        tracing::warn!(
+            wished,
+            most,
+            "the limit of open files bounds max-connections"
+        );
+        config.listener.most_connections = most;
+    }
+    config
 }
 
 /// Distinguishes this installation's idempotency keys and message ids from those of others.

@@ -6,16 +6,18 @@
 
 mod check;
 
+use crate::api::{ListenerSettings, RateLimits};
 use crate::domain::quota::Limits;
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, OutboundAllow, StepLimits};
-use crate::tokens::RemoteSettings;
+use crate::tokens::{KeySource, RemoteSettings};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Settings as they are given, by flags, environment or file.
 #[expect(
@@ -83,7 +85,7 @@ pub struct Settings {
     /// PEM file with an authority to trust in plugins' calls and in those of the Storage API, beside the public ones [default: none]
     #[arg(long, env = "ORCHESTRATOR_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
-    /// Address ranges of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed; repeatable or
+    /// Address ranges of proxies whose X-Forwarded-Proto, -Host and -For are believed; repeatable or
     /// comma-separated [default: none]
     #[arg(
         long,
@@ -141,13 +143,49 @@ pub struct Settings {
     /// Computing time of a project's steps in a UTC day, in seconds [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_CPU_SECONDS_PER_DAY", value_name = "N")]
     pub quota_cpu_seconds_per_day: Option<u64>,
-    /// What is kept of a project's configurations and answers, in MiB [default: unlimited]
+    /// Most plugins of a project's own [default: 100]
+    #[arg(long, env = "ORCHESTRATOR_QUOTA_PLUGINS", value_name = "N")]
+    pub quota_plugins: Option<u64>,
+    /// What is kept of a project's configurations, plugins and answers, in MiB [default: unlimited]
     #[arg(long, env = "ORCHESTRATOR_QUOTA_STORAGE_MIB", value_name = "N")]
     pub quota_storage_mib: Option<u64>,
+    /// PEM file with the certificate chain: the API is served over TLS [default: none, plain HTTP]
+    #[arg(long, env = "ORCHESTRATOR_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key [default: none]
+    #[arg(long, env = "ORCHESTRATOR_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Most connections of clients at once, 16 to 1000000; beyond, the longest idle one is closed [default: 16384]
+    #[arg(long, env = "ORCHESTRATOR_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<u64>,
+    /// Requests per second of one token, those of 20 seconds at once; 0: no limit [default: 300]
+    #[arg(long, env = "ORCHESTRATOR_TOKEN_RATE", value_name = "N")]
+    pub token_rate: Option<u64>,
+    /// Requests per second of one client address, those of 20 seconds at once; 0: no limit [default: 600]
+    #[arg(long, env = "ORCHESTRATOR_ADDRESS_RATE", value_name = "N")]
+    pub address_rate: Option<u64>,
+    /// Requests per minute of one client address without a valid token; 0: no limit [default: 60]
+    #[arg(long, env = "ORCHESTRATOR_REFUSED_RATE", value_name = "N")]
+    pub refused_rate: Option<u64>,
+    /// How long entries of the audit log are kept, in days, 1 to 36500 [default: 365]
+    #[arg(long, env = "ORCHESTRATOR_AUDIT_DAYS", value_name = "N")]
+    pub audit_days: Option<u64>,
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// 32 bytes as base64 or 64 hexadecimal digits; environment or file only.
+    /// File with the master key, made if it is missing; 0600 [default: <data-dir>/master.key]
+    #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// Command that prints the master key, run by /bin/sh at start [default: none]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_MASTER_KEY_COMMAND",
+        value_name = "COMMAND",
+        hide_env_values = true
+    )]
+    pub master_key_command: Option<String>,
+    /// 32 bytes as base64 or 64 hexadecimal digits; several, newest first, while they take turns. Environment or file
+    /// only.
     #[arg(skip)]
     pub master_key: Option<String>,
     /// Master token of project 1, made at the first start; environment or file only.
@@ -179,8 +217,11 @@ pub struct Config {
     pub body_limit_bytes: usize,
     pub plugin_limit_bytes: usize,
     pub shared_plugins: Option<PathBuf>,
+    pub listener: ListenerSettings,
+    pub rate_limits: RateLimits,
+    pub audit_retention: Duration,
     pub log: String,
-    pub master_key: Option<String>,
+    pub master_key: KeySource,
     pub master_token: Option<String>,
     /// True, but in the build that is broken on purpose; no setting.
     #[doc(hidden)]
@@ -276,8 +317,18 @@ impl Settings {
             quota_cpu_seconds_per_day: self
                 .quota_cpu_seconds_per_day
                 .or(other.quota_cpu_seconds_per_day),
+            quota_plugins: self.quota_plugins.or(other.quota_plugins),
             quota_storage_mib: self.quota_storage_mib.or(other.quota_storage_mib),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            max_connections: self.max_connections.or(other.max_connections),
+            token_rate: self.token_rate.or(other.token_rate),
+            address_rate: self.address_rate.or(other.address_rate),
+            refused_rate: self.refused_rate.or(other.refused_rate),
+            audit_days: self.audit_days.or(other.audit_days),
             log: self.log.or(other.log),
+            master_key_file: self.master_key_file.or(other.master_key_file),
+            master_key_command: self.master_key_command.or(other.master_key_command),
             master_key: self.master_key.or(other.master_key),
             master_token: self.master_token.or(other.master_token),
             operator_token: self.operator_token.or(other.operator_token),

@@ -14,6 +14,7 @@ pub mod notifier;
 pub mod plugins;
 pub mod registry;
 pub mod relay;
+pub mod rotation;
 pub mod runner;
 pub mod scheduler;
 pub mod store;

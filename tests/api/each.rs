@@ -1,10 +1,13 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod audit;
 mod blueprint;
 mod bodies;
 mod credentials;
 mod deliveries;
+mod edges;
 mod envelope;
+mod fuzz;
 mod idempotency;
 mod jobs;
 mod notifications;

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Sends a component as a client would.
-async fn upload(client: &Client, component: &[u8]) -> Answer {
+pub async fn upload(client: &Client, component: &[u8]) -> Answer {
     let request = client
         .request(Method::POST, "/plugins")
         .header("Content-Type", "application/wasm")
@@ -29,7 +29,8 @@ fn calls_out(changes: &Value) -> Vec<u8> {
     )
 }
 
-fn noop(changes: &Value) -> Vec<u8> {
+/// A plugin that asks for nothing, with these keys of its manifest changed.
+pub fn noop(changes: &Value) -> Vec<u8> {
     let manifest = json!({"id": "mine", "version": "1.0.0", "kind": "task", "contract": "0.1", "restart": "never"});
     with_changes(guest("noop"), manifest, changes)
 }

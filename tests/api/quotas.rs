@@ -2,6 +2,7 @@
 
 use super::create;
 use super::operator::{new_project, operate, start};
+use super::plugins::{noop, upload};
 use crate::support::client::Answer;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,9 +117,42 @@ async fn a_project_sees_its_own_quotas_only() {
     let quotas = client.get("/quotas").await.expect(200);
 
     let none = json!({"limit": null, "used": 0});
-    for quota in ["orchestrations", "concurrentJobs", "storageBytes"] {
+    for quota in [
+        "orchestrations",
+        "concurrentJobs",
+        "plugins",
+        "storageBytes",
+    ] {
         assert_eq!(quotas[quota], none, "{quota}");
     }
     assert_eq!(quotas["jobsPerDay"]["used"], Value::Null, "not counted");
     assert_eq!(quotas["skippedToday"], 0);
+}
+
+#[tokio::test]
+async fn plugins_are_counted_and_what_they_take_is_given_back() {
+    let Some(server) = start().await else { return };
+    let limits = json!({"name": "Acme", "quotas": {"plugins": 1}});
+    let (made, client) = new_project(&server, limits).await;
+    let first = noop(&json!({}));
+    upload(&client, &first).await.expect(201);
+    let newer = noop(&json!({"version": "1.1.0"}));
+    upload(&client, &newer).await.expect(201);
+
+    let other = upload(&client, &noop(&json!({"id": "other"}))).await;
+
+    refused(other, 403, "plugins of 1");
+    let quotas = client.get("/quotas").await.expect(200);
+    assert_eq!(quotas["plugins"], json!({"limit": 1, "used": 1}));
+    assert_eq!(quotas["storageBytes"]["used"], first.len() + newer.len());
+    let own = format!("/operator/projects/{}", made["id"]);
+    let full = json!({"quotas": {"storageBytes": 1}});
+    operate(&server, Method::PUT, &own, full).await.expect(200);
+    let third = noop(&json!({"version": "1.2.0"}));
+    refused(upload(&client, &third).await, 403, "storageBytes of 1");
+    assert_eq!(client.delete("/plugins/mine").await.status, 204);
+    let quotas = client.get("/quotas").await.expect(200);
+    assert_eq!(quotas["plugins"]["used"], 0);
+    assert_eq!(quotas["storageBytes"]["used"], 0);
+    upload(&client, &third).await.expect(201);
 }

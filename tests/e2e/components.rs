@@ -1,10 +1,12 @@
 //! Each way in which a component may answer, through the whole server.
 
+use crate::support::client::Client;
 use crate::support::process::{Installation, MASTER, PATIENCE, Process, files_below};
 use crate::support::steps::demo;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::fs;
 
 /// A key as Standard Webhooks writes it.
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -159,7 +161,12 @@ async fn waiting_tasks_hold_no_worker_and_phases_run_side_by_side() {
 #[tokio::test]
 async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let demo = demo().await;
-    let installation = Installation::new(&demo).with("--log=debug".to_owned());
+    let mail_password = "password-of-the-mail-server";
+    let installation = Installation::new(&demo)
+        .with("--log=debug".to_owned())
+        .with(format!(
+            "--smtp-url=smtp://user:{mail_password}@127.0.0.1:9"
+        ));
     let process = installation.start().await;
     let client = process.client();
     let secret = "secret/of-the \"shop\"";
@@ -186,45 +193,105 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     )
     .await
     .expect("a signed notification");
-    let shown = client.get("/credentials").await.expect(200);
-    let deliveries = client.get("/orchestrations/1/deliveries").await.expect(200);
+    let waits = json!({"component": "async", "actionParameters": {"seconds": 600}});
+    let waits = process.run(one(&waits)).await;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let token = json!({"description": "Made", "canManageTokens": true});
+        made.push(client.post("/v2/storage/tokens", token).await.expect(201));
+    }
+    let path = format!(
+        "/v2/storage/tokens/{}/refresh",
+        made[0]["id"].as_str().expect("an id")
+    );
+    made.push(client.post(&path, json!({})).await.expect(200));
+    client
+        .post("/orchestrations/1/create-token", json!({}))
+        .await
+        .expect(200);
+    let refused = "a-token-that-nobody-ever-made";
+    let stranger = Client::new(process.base.clone(), Some(refused.to_owned()));
+    stranger.get("/orchestrations").await.expect(401);
+    process
+        .job_when(&waits, "a sealed state", |job| {
+            job["results"]["tasks"][0]["response"]["url"].is_string()
+        })
+        .await;
 
+    let mut secrets = vec![
+        MASTER.to_owned(),
+        mail_password.to_owned(),
+        refused.to_owned(),
+    ];
+    for token in &made {
+        secrets.push(token["token"].as_str().expect("shown once").to_owned());
+    }
     let sent = demo.requests();
-    let sent = sent
+    let of_jobs = sent
         .iter()
-        .find(|one| one.path == "/echo-token/run")
-        .expect("called");
-    let token = sent
-        .header("x-storageapi-token")
-        .expect("the host adds it")
-        .to_owned();
-    assert_ne!(token, MASTER, "the orchestration has a token of its own");
-    let requests = demo.requests();
-    let with_credential = requests.iter().find(|one| one.path == "/echo/run");
+        .filter_map(|one| one.header("x-storageapi-token"));
+    let before = secrets.len();
+    secrets.extend(of_jobs.map(str::to_owned));
+    assert!(secrets.len() > before + 1, "components were called");
+    assert_ne!(secrets.last().map(String::as_str), Some(MASTER));
+    let with_credential = sent.iter().find(|one| one.path == "/echo/run");
     let sent_credential = with_credential.and_then(|one| one.header("authorization"));
     let encoded = STANDARD.encode(format!("me:{secret}"));
     assert_eq!(sent_credential, Some(format!("Basic {encoded}").as_str()));
-    let plain = requests.iter().find(|one| one.path == "/echo/plain");
+    let plain = sent.iter().find(|one| one.path == "/echo/plain");
     assert_eq!(plain.expect("called").header("authorization"), None);
     let echoed = &job["results"]["tasks"][1]["response"]["headers"]["authorization"];
     assert_eq!(echoed, "Basic ***", "{job}");
+    let key_bytes = KEY.strip_prefix("whsec_").unwrap_or_default();
+    secrets.extend([secret.to_owned(), encoded, key_bytes.to_owned()]);
     assert!(job.to_string().contains("***"), "{job}");
+    let key = fs::read_to_string(installation.data_dir().join("master.key"));
+    let key = key.expect("a key").trim().to_owned();
+
+    let mut places = Vec::new();
+    for path in [
+        "/orchestrations",
+        "/orchestrations/1",
+        "/orchestrations/1/tasks",
+        "/orchestrations/1/notifications",
+        "/orchestrations/1/jobs",
+        "/orchestrations/1/deliveries",
+        "/credentials",
+        "/jobs/1",
+        "/jobs/2",
+        "/audit?limit=500",
+        "/v2/storage/tokens",
+        "/v2/storage/tokens/1",
+        "/v2/storage/tokens/2",
+        "/health/live",
+        "/health/ready",
+        "/nothing/here",
+    ] {
+        let answer = client.get(path).await;
+        let head = format!("{:?}", answer.headers);
+        places.push((path.into(), format!("{head}{}", answer.json).into_bytes()));
+    }
     let log = process.log();
     assert!(process.stop().await.success());
-
-    let mut places = files_below(&installation.data_dir());
+    places.extend(files_below(&installation.data_dir()));
     places.push(("the log".into(), log.into_bytes()));
-    for answer in [job, shown, deliveries] {
-        places.push(("an answer".into(), answer.to_string().into_bytes()));
-    }
-    assert!(places.len() > 4, "there is something to search");
-    let key_bytes = KEY.strip_prefix("whsec_").unwrap_or_default();
-    for secret in [token.as_str(), MASTER, secret, &encoded, key_bytes] {
-        for (place, bytes) in &places {
-            let found = bytes
+    assert!(places.len() > 20, "there is something to search");
+    assert!(secrets.len() > 9, "there is something to find");
+    for (place, bytes) in &places {
+        let has = |secret: &str| {
+            bytes
                 .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "a secret is in {}", place.display());
+                .any(|part| part == secret.as_bytes())
+        };
+        for secret in &secrets {
+            assert!(!has(secret), "a secret is in {}", place.display());
         }
+        // Where it has to be, and nowhere else.
+        assert_eq!(
+            has(&key),
+            place.ends_with("master.key"),
+            "{}",
+            place.display()
+        );
     }
 }

@@ -3,8 +3,11 @@
 mod components;
 mod cost;
 mod crash;
+mod edges;
 mod full_disk;
+mod hostile;
 mod hosts;
+mod keys;
 mod mail;
 mod operator;
 mod plugins;

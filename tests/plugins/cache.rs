@@ -3,11 +3,21 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use orchestrator::clock::Clock;
+use orchestrator::domain::time::Timestamp;
+use orchestrator::janitor::Janitor;
 use orchestrator::plugins::{PluginSettings, Plugins};
+use orchestrator::registry::Registry;
+use orchestrator::store::DeletedPlugin;
+use orchestrator::wake::{Pause, Stop, Wake};
 
+use crate::support::database::Database;
 use crate::support::guests::guest;
+use crate::support::process::until;
 use crate::support::steps::{context, open, response, settings, start_with};
+use crate::support::store::TestStore;
 
 /// The plugins that ship with the server.
 const BUILT_IN: u64 = 6;
@@ -121,4 +131,86 @@ fn files_of_other_engines_are_removed() {
 
     assert!(!stranger.exists());
     assert_eq!(files(dir.path(), "cwasm").len() as u64, BUILT_IN);
+}
+
+/// Every file of the cache was made at that time.
+fn age(dir: &Path, made: Timestamp) {
+    let made = SystemTime::UNIX_EPOCH + Duration::from_micros(made.0.unsigned_abs());
+    for path in files(dir, "cwasm") {
+        let file = fs::File::options().write(true).open(path);
+        file.expect("a file").set_modified(made).expect("set");
+    }
+}
+
+#[tokio::test]
+async fn compiled_plugins_that_no_version_refers_to_are_removed_after_an_hour() {
+    const MADE: Timestamp = Timestamp(1_750_000_000_000_000);
+    let test = TestStore::new(Database::Sqlite).await.expect("embedded");
+    let plugins = open_in(test.path(), [1; 32]);
+    let registry = Registry::new(test.store.clone(), plugins.clone());
+    registry.keep_builtins(MADE).await.expect("kept");
+    for name in ["noop", "waits"] {
+        let bytes = guest(name).to_vec();
+        let uploading = registry.upload(test.project, bytes, MADE);
+        uploading.await.expect("uploaded");
+    }
+    // One that was compiled, and then not kept.
+    let stray = plugins.add_upload(guest("traps").to_vec()).await;
+    let stray = stray.expect("valid").digest().to_owned();
+    age(test.path(), MADE);
+    let deleted = registry
+        .delete(test.project, "noop", MADE)
+        .await
+        .expect("store");
+    assert_eq!(deleted, DeletedPlugin::Done);
+    let at = |seconds: u64| MADE.plus(Duration::from_secs(seconds));
+    let remove = async |now| registry.remove_strays(now).await.expect("store");
+
+    assert_eq!(remove(at(3_599)).await, 0);
+    assert_eq!(files(test.path(), "cwasm").len() as u64, BUILT_IN + 3);
+    assert_eq!(remove(at(3_600)).await, 2);
+    assert_eq!(remove(at(9_000)).await, 0);
+
+    for extension in ["cwasm", "mac"] {
+        assert_eq!(files(test.path(), extension).len() as u64, BUILT_IN + 1);
+    }
+    // What is gone is forgotten, and comes back when somebody has it again.
+    assert!(plugins.plugin(&stray).is_none());
+    let again = plugins.add_upload(guest("traps").to_vec()).await;
+    assert_eq!(again.expect("valid").digest(), stray);
+    let kept = open_in(test.path(), [1; 32]);
+    kept.add_component(guest("waits")).expect("valid");
+    assert_eq!(kept.compiled_components(), 0);
+}
+
+#[tokio::test]
+async fn the_janitor_looks_through_the_compiled_plugins_at_start() {
+    let test = TestStore::new(Database::Sqlite).await.expect("embedded");
+    let plugins = open_in(test.path(), [1; 32]);
+    let stray = plugins.add_upload(guest("traps").to_vec()).await;
+    drop(stray);
+    let clock = Clock::manual(Timestamp(1_750_000_000_000_000));
+    age(test.path(), Timestamp(1_740_000_000_000_000));
+    let (stop, store) = (Stop::default(), test.store.clone());
+    let janitor = Janitor {
+        registry: Registry::new(store.clone(), plugins),
+        store,
+        pause: Pause {
+            clock,
+            wake: Wake::default(),
+            stop: stop.clone(),
+        },
+    };
+
+    let running = tokio::spawn(janitor.run());
+
+    until("the stray to go", || async {
+        let left = files(test.path(), "cwasm").len() as u64;
+        (left == BUILT_IN)
+            .then_some(())
+            .ok_or(format!("{left} are there"))
+    })
+    .await;
+    stop.stop();
+    running.await.expect("ended");
 }

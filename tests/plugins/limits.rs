@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use orchestrator::domain::plugin::{Grant, GrantedLimits};
 use orchestrator::domain::step::{Checkpoint, Step, StepCall};
-use orchestrator::plugins::{LogLevel, Plugin, PluginSettings, StepError, StepLimits};
+use orchestrator::plugins::{
+    LogLevel, Plugin, PluginError, PluginSettings, Plugins, StepError, StepLimits,
+};
 use serde_json::{Value, json};
 
-use crate::support::guests::guest;
+use crate::support::guests::{guest, with_parts};
 use crate::support::steps::{
     Recorder, context, failure, limits, open, plugins, response, run, settings, start, start_with,
 };
@@ -64,7 +66,7 @@ async fn endless_sleep_is_stopped_by_the_time_limit() {
     assert_eq!(failure.code, "TIME_LIMIT");
     assert_eq!(
         failure.message,
-        "plugin never-returns 0.1.0 was stopped after 400ms, the time limit of one call"
+        "plugin never-returns 0.1.0 was stopped after 400ms, the time limit of one call (the server's setting step-wall-seconds raises it)"
     );
 }
 
@@ -266,7 +268,9 @@ async fn a_flood_of_output_is_cut_and_said_once() {
         .collect();
     assert!(bytes < 9 << 10, "{bytes}");
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].1.contains("8192 bytes"), "{}", warnings[0].1);
+    for text in ["8192 bytes", "the log limit", "no setting"] {
+        assert!(warnings[0].1.contains(text), "{}", warnings[0].1);
+    }
 }
 
 #[tokio::test]
@@ -376,6 +380,129 @@ async fn headers_over_their_limit_do_not_leave() {
     .await;
 }
 
+/// Where the address space has room for no pool of that size, each step allocates its own memory: another allocator, which
+/// counts what an instance is made of as it is made.
+fn without_a_pool() -> Plugins {
+    open(PluginSettings {
+        concurrent_steps: 1 << 20,
+        ..settings()
+    })
+}
+
+async fn run_component(plugins: &Plugins, component: &[u8]) -> Result<Step, StepError> {
+    let plugin = plugins.add_component(component).expect("valid");
+    let recorder = Arc::new(Recorder::default());
+    plugins
+        .run_step(&plugin, context(&json!({})), StepCall::Start, recorder)
+        .await
+}
+
+#[tokio::test]
+async fn a_plugin_of_too_many_or_too_large_parts_is_refused_when_it_is_loaded() {
+    for (part, number, reason) in [
+        ("nothing", 40, "more than 32 core instances"),
+        ("memory", 2, "more than 2 memories"),
+        ("table", 9, "more than 8 tables"),
+        ("large-table", 1, "more than 100000 elements in a table"),
+        ("large-memory", 1, "step-memory-mib"),
+    ] {
+        let component = with_parts(guest("noop"), part, number);
+
+        let error = plugins().add_component(&component).expect_err(part);
+        let PluginError::Parts { plugin, .. } = &error else {
+            panic!("{part}: {error}");
+        };
+        assert_eq!(plugin, "noop");
+        assert!(error.to_string().contains(reason), "{part}: {error}");
+        // Not once more compiled in vain, and not the server's fault, also where it comes from outside.
+        let error = plugins().add_upload(component).await.expect_err(part);
+        assert!(matches!(error, PluginError::Parts { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_pool_too_many_parts_end_the_call() {
+    let plugins = without_a_pool();
+    for (part, number, code, reason) in [
+        (
+            "nothing",
+            40,
+            "INSTANCE_LIMIT",
+            "more than 32 core instances",
+        ),
+        ("memory", 2, "INSTANCE_LIMIT", "more than 2 memories"),
+        ("table", 9, "INSTANCE_LIMIT", "more than 8 tables"),
+        ("large-table", 1, "TABLE_LIMIT", "100001 elements"),
+        ("large-memory", 1, "MEMORY_LIMIT", "33554432 bytes"),
+    ] {
+        let component = with_parts(guest("noop"), part, number);
+
+        let failure = failure(run_component(&plugins, &component).await);
+
+        assert_eq!(failure.code, code, "{part}: {}", failure.message);
+        let message = failure.message;
+        assert!(message.contains("plugin noop 0.1.0"), "{message}");
+        assert!(message.contains(reason), "{part}: {message}");
+    }
+    assert_eq!(
+        response(run_component(&plugins, guest("noop")).await),
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn a_table_grows_to_its_limit_and_no_further() {
+    let component = with_parts(guest("noop"), "grows-table", 1);
+    let pool_or_none = without_a_pool();
+
+    for plugins in [plugins(), &pool_or_none] {
+        let failure = failure(run_component(plugins, &component).await);
+
+        assert_eq!(failure.code, "TABLE_LIMIT", "{}", failure.message);
+        for text in ["plugin noop 0.1.0", "120001 elements", "is 100000"] {
+            assert!(failure.message.contains(text), "{}", failure.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn random_bytes_come_in_portions() {
+    for secure in [true, false] {
+        let most = json!({"bytes": 65_536, "secure": secure});
+        let got = response(start("asks-random", &most).await);
+        assert_eq!(got, json!({"bytes": 65_536}));
+
+        let more = json!({"bytes": u64::MAX, "secure": secure});
+        stops("asks-random", more, "RANDOM_LIMIT", &["65536 random bytes"]).await;
+    }
+}
+
+#[tokio::test]
+async fn each_limits_message_says_how_it_is_raised() {
+    let setting = |name: &str| format!("the server's setting {name} raises it");
+    let fixed = "it is the same for all plugins and has no setting".to_owned();
+    for (name, parameters, remedy) in [
+        ("never-returns", json!({}), setting("step-cpu-seconds")),
+        ("eats-memory", json!({}), setting("step-memory-mib")),
+        ("recurses", json!({}), fixed.clone()),
+        ("huge-output", json!({"mebibytes": 1}), fixed.clone()),
+        ("huge-state", json!({"kibibytes": 65}), fixed.clone()),
+        (
+            "asks-random",
+            json!({"bytes": 1 << 20, "secure": true}),
+            fixed.clone(),
+        ),
+        (
+            "calls-out",
+            json!({"url": "https://refused.example", "fanout": 1_001}),
+            fixed,
+        ),
+    ] {
+        let failure = failure(start(name, &parameters).await);
+        assert!(failure.message.contains(&remedy), "{}", failure.message);
+    }
+}
+
 #[tokio::test]
 async fn a_grant_lowers_limits_and_never_raises_them() {
     let with = |limits| Grant {
@@ -406,9 +533,12 @@ async fn a_grant_lowers_limits_and_never_raises_them() {
 
     let raised = run(plugin.with_grant(&more), json!({})).await;
     assert!(raised.message.contains("300ms"), "{}", raised.message);
+    assert!(raised.message.contains("step-cpu-seconds"));
     let late = run(plugin.with_grant(&less), json!({"sleep": true})).await;
     assert_eq!(late.code, "TIME_LIMIT");
     assert!(late.message.contains("after 1s"), "{}", late.message);
+    let granted = "the project's grant sets it: limits.wallSeconds";
+    assert!(late.message.contains(granted), "{}", late.message);
     let hungry = plugins()
         .add_component(guest("eats-memory"))
         .expect("valid");

@@ -17,6 +17,11 @@ async fn call(parameters: &Value) -> Value {
     call_as(plugins(), context(parameters), &Arc::default()).await
 }
 
+fn last_line(recorder: &Recorder) -> String {
+    let noted = recorder.noted();
+    noted.lines.last().expect("a line").1.clone()
+}
+
 pub(super) async fn call_as(
     plugins: &Plugins,
     context: StepContext,
@@ -213,10 +218,15 @@ async fn an_answer_over_the_limit_is_cut_off() {
     let demo = demo().await;
     let body = json!({"megabytes": 2}).to_string();
 
-    let answer =
-        call(&json!({"url": url(&demo, "/huge/run"), "method": "POST", "body": body})).await;
+    let recorder = Arc::new(Recorder::default());
+    let parameters = json!({"url": url(&demo, "/huge/run"), "method": "POST", "body": body});
+    let answer = call_as(plugins(), context(&parameters), &recorder).await;
 
     assert_eq!(answer["kind"], "tooLarge", "{answer}");
+    assert_eq!(
+        last_line(&recorder),
+        "a request of plugin calls-out failed: it may have at most 262144 bytes in an answer (it is the same for all plugins and has no setting)"
+    );
 }
 
 #[tokio::test]
@@ -232,10 +242,28 @@ async fn a_request_over_the_limit_does_not_leave() {
     let parameters =
         json!({"url": url(&demo, "/echo/run"), "method": "POST", "body": "x".repeat(1001)});
 
-    let answer = call_as(&plugins, context(&parameters), &Arc::default()).await;
+    let recorder = Arc::new(Recorder::default());
+    let answer = call_as(&plugins, context(&parameters), &recorder).await;
 
     assert_eq!(answer["kind"], "invalid", "{answer}");
+    let line = last_line(&recorder);
+    assert!(
+        line.contains("1000 bytes in the body of a request"),
+        "{line}"
+    );
     assert!(demo.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_over_the_limit_is_not_called() {
+    let long = format!("https://refused.example/{}", "x".repeat(20_000));
+    let recorder = Arc::new(Recorder::default());
+
+    let answer = call_as(plugins(), context(&json!({"url": long})), &recorder).await;
+
+    assert_eq!(answer["kind"], "invalid", "{answer}");
+    let line = last_line(&recorder);
+    assert!(line.contains("16384 bytes in an address"), "{line}");
 }
 
 #[tokio::test]
@@ -251,8 +279,9 @@ async fn requests_at_once_and_answers_in_all_are_bounded() {
         },
         ..settings()
     });
+    let recorder = Arc::new(Recorder::default());
     let run = async |parameters: Value| {
-        let result = start_with(&plugins, "calls-out", context(&parameters), &Arc::default()).await;
+        let result = start_with(&plugins, "calls-out", context(&parameters), &recorder).await;
         let kinds = response(result)["answers"]
             .as_array()
             .expect("answers")
@@ -272,6 +301,8 @@ async fn requests_at_once_and_answers_in_all_are_bounded() {
         2,
         "{at_once:?}"
     );
+    let line = last_line(&recorder);
+    assert!(line.contains("at most 2 requests at once"), "{line}");
 
     let long = "x".repeat(90 << 10);
     let body = json!({"x": long}).to_string();
@@ -281,5 +312,10 @@ async fn requests_at_once_and_answers_in_all_are_bounded() {
     assert_eq!(
         in_all,
         [Value::Null, Value::Null, Value::Null, json!("tooLarge")]
+    );
+    let line = last_line(&recorder);
+    assert!(
+        line.contains("307200 bytes in the answers to all its requests"),
+        "{line}"
     );
 }

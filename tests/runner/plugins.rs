@@ -3,7 +3,7 @@
 use super::Running;
 use crate::support::guests::{guest, with_manifest, with_text};
 use crate::support::process::until;
-use crate::support::store::task;
+use crate::support::store::{NOON, task};
 use orchestrator::domain::ids::JobId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::plugin::{Capability, Grant, GrantedLimits};
@@ -53,7 +53,7 @@ impl Running {
         let granted = self
             .runner
             .registry
-            .grant(self.test.project, id, grant, None);
+            .grant(self.test.project, id, grant, None, NOON);
         let granted = granted.await.unwrap();
         assert!(matches!(granted, Granted::Done(_)), "{granted:?}");
     }
@@ -237,7 +237,7 @@ async fn tasks_that_wait_end_on_the_version_that_they_began_with() {
     let used = running
         .runner
         .registry
-        .delete(running.test.project, "waits")
+        .delete(running.test.project, "waits", NOON)
         .await
         .unwrap();
     let new = running.run(vec![with("waits", &json!({"times": 0}))]).await;

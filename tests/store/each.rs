@@ -1,12 +1,15 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
+mod audit;
 mod deaths;
 mod hosts;
 mod idempotency;
 mod jobs;
 mod leases;
+mod master_keys;
 mod notifications;
 mod orchestrations;
+mod plugins;
 mod rush;
 mod schedule;
 mod tenants;

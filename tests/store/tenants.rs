@@ -1,5 +1,6 @@
 //! Projects that are disabled, limited and deleted.
 
+use crate::support::steps::plugins;
 use crate::support::store::{
     NOON, TestStore, new_job, new_orchestration, notification, seconds_after, task,
 };
@@ -11,6 +12,7 @@ use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::quota::{Limits, OverQuota, OwnLimit, Quota};
 use orchestrator::domain::time::Timestamp;
 use orchestrator::janitor::Janitor;
+use orchestrator::registry::Registry;
 use orchestrator::scheduler::Scheduler;
 use orchestrator::store::{Chore, ProjectChange, Purged, StepEnd, StepUse, StoreError};
 use orchestrator::wake::{Pause, Stop, Wake};
@@ -40,6 +42,7 @@ async fn tidy(test: &TestStore, now: Timestamp) {
     let clock = Clock::manual(now);
     let janitor = Janitor {
         store: test.store.clone(),
+        registry: Registry::new(test.store.clone(), plugins().clone()),
         pause: pause(&clock),
     };
     janitor.pass().await.unwrap();

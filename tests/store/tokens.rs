@@ -22,7 +22,7 @@ async fn a_token_is_never_deleted_under_an_orchestration_that_is_given_it() {
 
         let (given, deleted) = tokio::join!(
             test.store.create_orchestration(new, NOON),
-            test.store.delete_token(test.project, id),
+            test.store.delete_token(test.project, id, NOON),
         );
 
         let (given, deleted) = (given.unwrap(), deleted.unwrap());
@@ -63,7 +63,7 @@ async fn another_project_changes_no_token() {
         .store
         .refresh_token(other, made.id, secret, all, NOON)
         .await;
-    let deleted = test.store.delete_token(other, made.id).await;
+    let deleted = test.store.delete_token(other, made.id, NOON).await;
 
     assert!(matches!(updated.unwrap(), ChangedToken::NotFound));
     assert!(matches!(refreshed.unwrap(), ChangedToken::NotFound));

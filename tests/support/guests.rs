@@ -7,6 +7,10 @@ use std::sync::OnceLock;
 
 use guest_build::build_guests;
 
+/// Ids of sections.
+const CORE_MODULE: u8 = 1;
+const CORE_INSTANCES: u8 = 2;
+
 /// The component of that name.
 pub fn guest(name: &str) -> &'static [u8] {
     static GUESTS: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
@@ -51,6 +55,42 @@ pub fn with_manifest(component: &[u8], manifest: Option<&serde_json::Value>) -> 
         changed.append(&mut content);
     }
     changed
+}
+
+/// The same component with a core module of `tests/guests/parts` in it, and so many instances of that, which are made with
+/// every instance of the component.
+pub fn with_parts(component: &[u8], part: &str, instances: usize) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/parts");
+    let text = fs::read_to_string(folder.join(format!("{part}.wat"))).expect("a part");
+    let module = wat::parse_str(text).expect("a module");
+    let mut changed = component.to_vec();
+    changed.push(CORE_MODULE);
+    push_leb128(&mut changed, module.len());
+    changed.extend_from_slice(&module);
+    let index = sections(component).filter(|id| *id == CORE_MODULE).count();
+    let mut made = Vec::new();
+    push_leb128(&mut made, instances);
+    for _ in 0..instances {
+        // Instantiate that module, with nothing handed in.
+        made.push(0);
+        push_leb128(&mut made, index);
+        made.push(0);
+    }
+    changed.push(CORE_INSTANCES);
+    push_leb128(&mut changed, made.len());
+    changed.append(&mut made);
+    changed
+}
+
+/// The ids of a component's sections.
+fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = &component[8..];
+    std::iter::from_fn(move || {
+        let (id, after) = rest.split_first()?;
+        let (length, body) = read_leb128(after);
+        rest = &body[length..];
+        Some(*id)
+    })
 }
 
 /// The same component with one text in place of another of the same length, wherever it occurs.

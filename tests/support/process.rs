@@ -40,6 +40,14 @@ impl Installation {
         }
     }
 
+    /// Trusts nobody beyond what the whole world trusts.
+    pub fn trusting_nobody() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("temporary directory"),
+            settings: vec!["--components-url=https://components.example".to_owned()],
+        }
+    }
+
     /// For hosts that share a database: each has a data directory of its own, and all have the same key.
     pub fn shared(demo: &DemoServer, database_url: &str) -> Self {
         let installation = Self::new(demo);

@@ -6,7 +6,9 @@ use super::client::Client;
 use super::database::Database;
 use super::steps::plugins;
 use futures_util::FutureExt;
-use orchestrator::api::{ApiSettings, ApiState, router, serve};
+use orchestrator::api::{
+    ApiSettings, ApiState, Limiter, ListenerSettings, RateLimits, router, serve,
+};
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
 use orchestrator::domain::job::Status;
@@ -53,9 +55,17 @@ impl Server {
     }
 
     pub async fn start_with(database: Database, settings: ApiSettings) -> Option<Self> {
+        Self::start_limited(database, settings, RateLimits::default()).await
+    }
+
+    pub async fn start_limited(
+        database: Database,
+        settings: ApiSettings,
+        limits: RateLimits,
+    ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
-        Some(Self::start_on(url, dir, settings).await)
+        Some(Self::launch(url, dir, settings, limits, None).await)
     }
 
     /// A server without projects, whose tokens are kept by that service.
@@ -66,18 +76,19 @@ impl Server {
     ) -> Option<Self> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let url = database.fresh_url(dir.path())?;
-        Some(Self::launch(url, dir, settings, Some(elsewhere)).await)
+        Some(Self::launch(url, dir, settings, RateLimits::default(), Some(elsewhere)).await)
     }
 
     /// On a database that may hold something already; `dir` is the data directory.
     pub async fn start_on(url: String, dir: TempDir, settings: ApiSettings) -> Self {
-        Self::launch(url, dir, settings, None).await
+        Self::launch(url, dir, settings, RateLimits::default(), None).await
     }
 
     async fn launch(
         url: String,
         dir: TempDir,
         settings: ApiSettings,
+        limits: RateLimits,
         elsewhere: Option<RemoteSettings>,
     ) -> Self {
         let store = Store::open(&url).await.expect("store");
@@ -104,13 +115,19 @@ impl Server {
             clock: clock.clone(),
             random: Random::seeded(2),
             settings: Arc::new(settings),
+            limiter: Limiter::new(limits),
             runner: runner.clone(),
             scheduler: scheduler.clone(),
             deliverer: Wake::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let listening = tokio::spawn(serve(listener, router(state), std::future::pending()));
+        let listening = tokio::spawn(serve(
+            listener,
+            ListenerSettings::default(),
+            router(state),
+            std::future::pending(),
+        ));
         Self {
             address,
             store,

@@ -1,6 +1,6 @@
 //! Absolute addresses of what the API shows: from the configured public address, else from the request.
 
-use super::serve::Connection;
+pub(super) use super::serve::Connection;
 use super::{ApiSettings, ApiState};
 use crate::domain::ids::{JobId, OrchestrationId, TokenId};
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -8,10 +8,12 @@ use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use url::Url;
 
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_HOST: &str = "x-forwarded-host";
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Longest name of a host with its port.
 const MOST_HOST_CHARACTERS: usize = 261;
 
@@ -77,17 +79,13 @@ fn base(
     if let Some(url) = &settings.public_url {
         return url.trim_end_matches('/').to_owned();
     }
-    let is_trusted = connection.is_some_and(|connection| {
-        let peer = connection.peer.ip().to_canonical();
-        settings
-            .trusted_proxies
-            .iter()
-            .any(|range| range.contains(&peer))
-    });
+    let is_trusted = connection.is_some_and(|connection| is_proxy(settings, connection.peer.ip()));
     let forwarded = |name| last_value(headers, name).filter(|_| is_trusted);
-    let scheme = forwarded(FORWARDED_PROTO)
-        .filter(|proto| proto.eq_ignore_ascii_case("https"))
-        .map_or("http", |_| "https");
+    let scheme = if is_https(settings, headers, connection) {
+        "https"
+    } else {
+        "http"
+    };
     let host = forwarded(FORWARDED_HOST)
         .or_else(|| uri.authority().map(|authority| authority.as_str()))
         .or_else(|| headers.get(HOST)?.to_str().ok())
@@ -96,6 +94,54 @@ fn base(
         // HTTP/1.0 knows no Host: the address that was connected to is all there is.
         .or_else(|| Some(connection?.local?.to_string()));
     format!("{scheme}://{}", host.as_deref().unwrap_or("localhost"))
+}
+
+/// Whether the client came over TLS, to this server or to a trusted proxy.
+pub(super) fn is_https(
+    settings: &ApiSettings,
+    headers: &HeaderMap,
+    connection: Option<&Connection>,
+) -> bool {
+    let Some(connection) = connection else {
+        return false;
+    };
+    let told = last_value(headers, FORWARDED_PROTO);
+    let told = told.filter(|_| is_proxy(settings, connection.peer.ip()));
+    told.map_or(connection.is_tls, |proto| {
+        proto.eq_ignore_ascii_case("https")
+    })
+}
+
+/// Where a request comes from: the peer, or what the nearest address that is no trusted proxy is according to these.
+pub(super) fn client_address(
+    settings: &ApiSettings,
+    headers: &HeaderMap,
+    connection: Option<&Connection>,
+) -> IpAddr {
+    let Some(connection) = connection else {
+        return Ipv4Addr::UNSPECIFIED.into();
+    };
+    let mut address = connection.peer.ip().to_canonical();
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    let lines = lines.rev().filter_map(|line| line.to_str().ok());
+    let mut told = lines.flat_map(|line| line.rsplit(','));
+    while is_proxy(settings, address) {
+        // What is no address was not written by a proxy of ours: the proxy is all that is known.
+        let Some(before) = told
+            .next()
+            .and_then(|text| text.trim().parse::<IpAddr>().ok())
+        else {
+            break;
+        };
+        address = before.to_canonical();
+    }
+    address
+}
+
+fn is_proxy(settings: &ApiSettings, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let mut ranges = settings.trusted_proxies.iter();
+    ranges.any(|range| range.contains(&address))
 }
 
 /// The value that the nearest proxy added: those before it may come from the client.
@@ -136,6 +182,7 @@ mod tests {
         let connection = Connection {
             peer: peer.parse().expect("address"),
             local: Some("127.0.0.1:8080".parse().expect("address")),
+            is_tls: false,
         };
         base(
             &settings,
@@ -143,6 +190,51 @@ mod tests {
             &map,
             Some(&connection),
         )
+    }
+
+    #[test]
+    fn a_client_is_known_by_what_trusted_proxies_add_to_its_request() {
+        let settings = ApiSettings {
+            public_url: None,
+            trusted_proxies: vec!["10.0.0.0/8".parse().expect("range")],
+            body_limit: 0,
+            plugin_limit: 0,
+            operator_token: None,
+            roles: crate::domain::role::Roles::all(),
+        };
+        for (peer, lines, client) in [
+            ("192.0.2.1:9", vec!["198.51.100.7"], "192.0.2.1"),
+            ("10.1.2.3:9", vec![], "10.1.2.3"),
+            ("10.1.2.3:9", vec!["198.51.100.7"], "198.51.100.7"),
+            (
+                "10.1.2.3:9",
+                vec!["1.1.1.1, 198.51.100.7 , 10.9.9.9"],
+                "198.51.100.7",
+            ),
+            (
+                "10.1.2.3:9",
+                vec!["1.1.1.1", "198.51.100.7", "10.9.9.9"],
+                "198.51.100.7",
+            ),
+            ("10.1.2.3:9", vec!["1.1.1.1, unknown"], "10.1.2.3"),
+            (
+                "[::ffff:10.1.2.3]:9",
+                vec!["::ffff:198.51.100.7"],
+                "198.51.100.7",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+            }
+            let connection = Connection {
+                peer: peer.parse().expect("address"),
+                local: None,
+                is_tls: false,
+            };
+            let found = client_address(&settings, &headers, Some(&connection));
+            assert_eq!(found.to_string(), client, "{peer} {lines:?}");
+        }
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Who calls: the header `X-StorageApi-Token`, and what its token may do.
 
+use super::addresses::{Connection, client_address};
 use super::{ApiError, ApiState};
+use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::job::InitiatorToken;
 use crate::domain::orchestration::TokenReference;
-use crate::store::Token;
-use axum::extract::FromRequestParts;
+use crate::registry::Registry;
+use crate::store::{Store, Token};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
+use std::net::IpAddr;
 
 /// The header that carries a token's secret.
 const TOKEN_HEADER: &str = "x-storageapi-token";
@@ -23,6 +27,8 @@ pub(super) struct Caller {
     pub(super) token: Token,
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
+    /// Where the request comes from.
+    address: IpAddr,
     user_agent: Option<String>,
     secret: Secret,
 }
@@ -42,6 +48,19 @@ impl Caller {
         &self.secret.0
     }
 
+    /// The store, which notes changes as this caller's.
+    pub(super) fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: Some(self.as_creator()),
+            address: self.address.to_string(),
+        })
+    }
+
+    /// The registry, whose changes are noted as this caller's.
+    pub(super) fn registry(&self, state: &ApiState) -> Registry {
+        state.registry.on(self.store(state))
+    }
+
     /// As the creator of other tokens.
     pub(super) fn as_creator(&self) -> TokenReference {
         TokenReference {
@@ -56,18 +75,6 @@ impl Caller {
             id: self.token.id,
             description: self.token.description,
             user_agent: self.user_agent,
-        }
-    }
-
-    /// Whether tokens other than itself are the caller's business.
-    ///
-    /// # Errors
-    /// [`ApiError::Forbidden`] where they are not.
-    pub(super) fn check_manages_tokens(&self) -> Result<(), ApiError> {
-        if self.token.rights.manages_tokens() {
-            Ok(())
-        } else {
-            Err(ApiError::Forbidden("manage tokens"))
         }
     }
 
@@ -102,19 +109,36 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let secret = presented_secret(&parts.headers).ok_or(ApiError::Unauthorized)?;
-        let token = state
-            .tokens
-            .authenticate(secret)
-            .await?
-            .ok_or(ApiError::Unauthorized)?;
+        let address = address_of(parts, state);
+        let now = state.clock.now();
+        let secret = presented_secret(&parts.headers);
+        state
+            .limiter
+            .admit_token(secret.unwrap_or_default(), address, now)?;
+        let token = match secret {
+            Some(secret) => state.tokens.authenticate(secret).await?,
+            None => None,
+        };
+        let (Some(secret), Some(token)) = (secret, token) else {
+            state.limiter.note_refused(secret, address, now);
+            return Err(ApiError::Unauthorized);
+        };
+        state.limiter.note_valid(secret, now);
         Ok(Self {
             project: token.project_id,
             token,
+            address,
             user_agent: user_agent(&parts.headers),
             secret: Secret(secret.to_owned()),
         })
     }
+}
+
+/// Where a request comes from.
+pub(super) fn address_of(parts: &Parts, state: &ApiState) -> IpAddr {
+    let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+    let connection = connection.map(|ConnectInfo(connection)| connection);
+    client_address(&state.settings, &parts.headers, connection)
 }
 
 /// The secret in the request's header, if it is one.

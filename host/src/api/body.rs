@@ -5,7 +5,7 @@
 //! to see the answer, but it is not kept.
 
 use super::read::check;
-use super::{ApiError, ApiState, forms};
+use super::{ApiError, ApiState, Limiter, forms};
 use crate::domain::faults::Fault;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// A body must be here after this time, or its connection is given up: a slow sender holds nothing for long.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// No two parts of a body are further apart.
+const LONGEST_GAP: Duration = Duration::from_secs(15);
 /// The `Content-Type` of forms. A bare `curl -d` declares it for JSON too.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// What components are declared as.
@@ -41,8 +43,7 @@ impl FromRequest<ApiState> for JsonOrForm {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let is_declared = declared_type(request.headers()).is_some_and(|essence| essence == FORM);
-        let limit = state.settings.body_limit;
-        let Some(bytes) = read_body(request, limit).await? else {
+        let Some(bytes) = read_body(request, state).await? else {
             return Ok(Self(Map::new()));
         };
         if is_declared && !forms::looks_like_json(&bytes) {
@@ -56,7 +57,7 @@ impl FromRequest<ApiState> for JsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        match read_json(request, state.settings.body_limit).await? {
+        match read_json(request, state).await? {
             None => Ok(Self(Map::new())),
             Some(value) => object(value).map(Self),
         }
@@ -75,7 +76,7 @@ impl FromRequest<ApiState> for JsonArray {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
-        match read_json(request, state.settings.body_limit).await? {
+        match read_json(request, state).await? {
             Some(Value::Array(array)) => Ok(Self(array)),
             _ => Err(wrong_shape("must be a JSON array")),
         }
@@ -91,8 +92,8 @@ fn wrong_shape(message: &str) -> ApiError {
 }
 
 /// `None` where the body is empty.
-async fn read_json(request: Request, limit: usize) -> Result<Option<Value>, ApiError> {
-    let bytes = read_body(request, limit).await?;
+async fn read_json(request: Request, state: &ApiState) -> Result<Option<Value>, ApiError> {
+    let bytes = read_body(request, state).await?;
     bytes.map(|bytes| parse_json(&bytes)).transpose()
 }
 
@@ -101,12 +102,13 @@ fn parse_json(bytes: &[u8]) -> Result<Value, ApiError> {
 }
 
 /// A body of a type that can be read; `None` where it is empty.
-async fn read_body(request: Request, limit: usize) -> Result<Option<Vec<u8>>, ApiError> {
+async fn read_body(request: Request, state: &ApiState) -> Result<Option<Vec<u8>>, ApiError> {
+    let limit = state.settings.body_limit;
     let (parts, body) = request.into_parts();
     if body.size_hint().lower() > limit as u64 && parts.headers.contains_key(EXPECT) {
         return Err(ApiError::BodyTooLarge { limit });
     }
-    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit))
+    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit, &state.limiter))
         .await
         .map_err(|_| ApiError::BodyTimeout)??;
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -117,7 +119,11 @@ async fn read_body(request: Request, limit: usize) -> Result<Option<Vec<u8>>, Ap
 }
 
 /// A component: bytes that are declared as such, or not at all. `curl --data-binary` declares a form.
-pub(super) async fn read_component(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn read_component(
+    request: Request,
+    limit: usize,
+    limiter: &Limiter,
+) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
     if body.size_hint().lower() > limit as u64 && parts.headers.contains_key(EXPECT) {
         return Err(ApiError::BodyTooLarge { limit });
@@ -127,7 +133,7 @@ pub(super) async fn read_component(request: Request, limit: usize) -> Result<Vec
         Some(_) => declared_type(&parts.headers)
             .is_some_and(|essence| COMPONENT_TYPES.contains(&essence.as_str())),
     };
-    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit));
+    let bytes = tokio::time::timeout(LONGEST_WAIT, read_bytes(body, limit, limiter));
     let bytes = bytes.await.map_err(|_| ApiError::BodyTimeout)??;
     if is_component {
         Ok(bytes)
@@ -136,20 +142,29 @@ pub(super) async fn read_component(request: Request, limit: usize) -> Result<Vec
     }
 }
 
-async fn read_bytes(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+async fn read_bytes(mut body: Body, limit: usize, limiter: &Limiter) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
+    let mut memory = limiter.body_memory();
     let mut seen = 0_usize;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::time::timeout(LONGEST_GAP, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::BodyTimeout)? else {
+            break;
+        };
         let Ok(data) = frame.map_err(ApiError::BodyUnreadable)?.into_data() else {
             continue;
         };
         seen = seen.saturating_add(data.len());
         if seen <= limit {
+            if !memory.grow_to(seen) {
+                return Err(ApiError::BodiesTooMany);
+            }
             bytes.extend_from_slice(&data);
         } else if seen > limit.saturating_mul(MOST_DISCARDED) {
             break;
         } else {
             bytes = Vec::new();
+            memory = limiter.body_memory();
         }
     }
     if seen > limit {

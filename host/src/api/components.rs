@@ -57,7 +57,8 @@ pub(super) async fn save_component(
         url: wish.url,
     };
     let now = state.clock.now();
-    let saved = state.store.save_component(caller.project, new, now).await?;
+    let store = caller.store(&state);
+    let saved = store.save_component(caller.project, new, now).await?;
     let component = saved.ok_or_else(|| ApiError::PluginConflict {
         code: "TOO_MANY_COMPONENTS",
         message: "The project has as many components as it may: delete one that is not used"
@@ -77,7 +78,10 @@ pub(super) async fn delete_component(
         return Err(ApiError::NotFound);
     }
     caller.check_manages("change components")?;
-    state.store.delete_component(caller.project, name).await?;
+    let store = caller.store(&state);
+    store
+        .delete_component(caller.project, name, state.clock.now())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

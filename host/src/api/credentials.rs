@@ -1,4 +1,6 @@
 //! `/credentials`: a project's secrets for other people's services. Written and never shown again.
+//!
+//! They are like tokens: not every token that runs orchestrations, and that components get to see, may change them.
 
 use super::auth::Caller;
 use super::body::JsonObject;
@@ -36,14 +38,14 @@ pub(super) async fn put_credential(
     name: IdText,
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
-    check_may_manage(&caller)?;
+    caller.check_manages("manage credentials")?;
     let name = name.read(credential_name)?;
     let credential = check(|faults| read_credential(&body, name, faults))?;
     let credential = credential.ok_or_else(|| ApiError::fault("", "must be a credential"))?;
     let sealed = state.tokens.seal_credential(caller.project, &credential)?;
     let now = state.clock.now();
-    match state
-        .store
+    match caller
+        .store(&state)
         .put_credential(caller.project, sealed, now)
         .await?
     {
@@ -60,9 +62,13 @@ pub(super) async fn delete_credential(
     caller: Caller,
     name: IdText,
 ) -> Result<StatusCode, ApiError> {
-    check_may_manage(&caller)?;
+    caller.check_manages("manage credentials")?;
     let name = name.read(credential_name)?;
-    if state.store.delete_credential(caller.project, name).await? {
+    let deleted = caller
+        .store(&state)
+        .delete_credential(caller.project, name, state.clock.now())
+        .await?;
+    if deleted {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::NotFound)
@@ -71,13 +77,4 @@ pub(super) async fn delete_credential(
 
 fn credential_name(text: &str) -> Option<String> {
     is_credential_name(text).then(|| text.to_owned())
-}
-
-/// Credentials are like tokens: not every token that runs orchestrations, and that components get to see, may change them.
-fn check_may_manage(caller: &Caller) -> Result<(), ApiError> {
-    if caller.token.rights.manages_tokens() {
-        Ok(())
-    } else {
-        Err(ApiError::Forbidden("manage credentials"))
-    }
 }

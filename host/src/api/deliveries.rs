@@ -34,8 +34,8 @@ pub(super) async fn redeliver(
 ) -> Result<Response, ApiError> {
     let (orchestration, delivery) = ids.read(OrchestrationId::from_text, DeliveryId::from_text)?;
     let now = state.clock.now();
-    match state
-        .store
+    match caller
+        .store(&state)
         .redeliver(caller.project, orchestration, delivery, now)
         .await?
     {

@@ -28,6 +28,7 @@ use std::any::Any;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a request was not done. The text is the `message` of 4xx answers.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +97,11 @@ pub enum ApiError {
     Elsewhere(TokenError),
     #[error(transparent)]
     RefusedElsewhere(TokenError),
+    /// Whose they are, and how long it is until one more is let through.
+    #[error("There are too many requests of this {whose}, please try again later")]
+    TooManyRequests { whose: &'static str, wait: Duration },
+    #[error("the bodies of other requests take all the memory that there is for them")]
+    BodiesTooMany,
     #[error("the store failed")]
     Store(#[source] StoreError),
     #[error("the tokens failed")]
@@ -188,7 +194,9 @@ impl ApiError {
                 (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
             }
             Self::OverQuota(_) => (StatusCode::FORBIDDEN, "QUOTA_EXCEEDED"),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"),
+            Self::BodiesTooMany
+            | Self::Store(StoreError::Unavailable(_) | StoreError::Closing)
             | Self::Token(TokenError::Store(StoreError::Unavailable(_) | StoreError::Closing)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
             }
@@ -239,6 +247,15 @@ impl ApiError {
             Some(*job)
         } else {
             None
+        }
+    }
+
+    /// For the header `Retry-After`; whole seconds, at least one.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { wait, .. } => Some(wait.as_secs().saturating_add(1)),
+            _ if self.kind().0 == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
         }
     }
 
@@ -301,7 +318,9 @@ fn place_in_component(error: &PluginError) -> Option<String> {
         PluginError::Contract { .. } | PluginError::NeedsAsync { .. } => {
             Some("contract".to_owned())
         }
-        PluginError::Compile { .. } | PluginError::CompileLimit { .. } => Some("code".to_owned()),
+        PluginError::Compile { .. }
+        | PluginError::CompileLimit { .. }
+        | PluginError::Parts { .. } => Some("code".to_owned()),
         _ => None,
     }
 }
@@ -380,8 +399,8 @@ fn fill(mut response: Response, error: &ApiError, exception_id: String) -> Respo
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = error.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     *response.body_mut() = Body::new(body);
     response

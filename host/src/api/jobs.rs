@@ -69,8 +69,8 @@ pub(super) async fn cancel_job(
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
     let job = id.read(JobId::from_text)?;
-    match state
-        .store
+    match caller
+        .store(&state)
         .cancel_job(caller.project, job, state.clock.now())
         .await?
     {

@@ -10,6 +10,7 @@
 //! Called by `app`, which hands in the store, the tokens, clock, randomness and settings.
 
 mod addresses;
+mod audit;
 mod auth;
 mod body;
 mod components;
@@ -18,8 +19,10 @@ mod credentials;
 mod deliveries;
 mod error;
 mod forms;
+mod guards;
 mod health;
 mod jobs;
+mod limits;
 mod notifications;
 mod operator;
 mod orchestrations;
@@ -34,9 +37,11 @@ mod shapes;
 mod tasks;
 mod tokens;
 
+pub use audit::AuditKeeper;
 pub use error::ApiError;
+pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ListenerSettings, Tls, TlsError, serve};
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
@@ -58,6 +63,7 @@ pub struct ApiState {
     /// Draws the `exceptionId` of errors.
     pub random: Random,
     pub settings: Arc<ApiSettings>,
+    pub limiter: Limiter,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,
     /// Poked after a schedule was saved or deleted.
@@ -77,7 +83,7 @@ pub struct ApiSettings {
     /// Absolute `http` or `https` address under which clients reach this server; its path is a prefix under which the
     /// API is served besides the root.
     pub public_url: Option<String>,
-    /// Peers whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
+    /// Peers whose `X-Forwarded-Proto`, `-Host` and `-For` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, in bytes.
     pub body_limit: usize,

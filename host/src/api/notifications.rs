@@ -60,10 +60,5 @@ pub(super) async fn check_configurations(
     let faults = state
         .registry
         .check_notifications(caller.project, notifications, path);
-    let faults = faults.await?;
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::Invalid(faults))
-    }
+    faults.await?.into_result(()).map_err(ApiError::Invalid)
 }

@@ -62,12 +62,15 @@ pub(super) async fn create_orchestration(
         tasks: body.tasks,
         notifications: body.notifications,
     };
-    let created = state
-        .store
+    let created = caller
+        .store(&state)
         .create_orchestration(new, state.clock.now())
         .await;
     if let (Err(_) | Ok(None), Some(token)) = (&created, made_elsewhere) {
-        state.store.delete_token(caller.project, token).await?;
+        state
+            .store
+            .delete_token(caller.project, token, state.clock.now())
+            .await?;
         let secret = caller.secret();
         state.tokens.delete_elsewhere(secret, token).await;
     }
@@ -106,8 +109,8 @@ pub(super) async fn save(
 ) -> Result<Orchestration, ApiError> {
     let token_id = change.token_id;
     let names_schedule = change.crontab_record.is_some() || change.active.is_some();
-    let updated = state
-        .store
+    let updated = caller
+        .store(state)
         .update_orchestration(caller.project, id, change, state.clock.now())
         .await?;
     match updated {
@@ -134,8 +137,8 @@ pub(super) async fn delete_orchestration(
     } else {
         None
     };
-    if !state
-        .store
+    if !caller
+        .store(&state)
         .delete_orchestration(caller.project, id, state.clock.now())
         .await?
     {
@@ -177,8 +180,8 @@ pub(super) async fn refresh_token(
     }
     let name = orchestration.name;
     let token = make_token(&state, &caller, &name)?;
-    let refreshed = state
-        .store
+    let refreshed = caller
+        .store(&state)
         .refresh_orchestration_token(caller.project, id, token, state.clock.now())
         .await?;
     Ok(print_orchestration(

@@ -33,9 +33,10 @@ pub(super) async fn upload_plugin(
     request: Request,
 ) -> Result<Response, ApiError> {
     caller.check_manages("upload plugins")?;
-    let bytes = read_component(request, state.settings.plugin_limit).await?;
+    let bytes = read_component(request, state.settings.plugin_limit, &state.limiter).await?;
     let now = state.clock.now();
-    let uploaded = state.registry.upload(caller.project, bytes, now).await?;
+    let registry = caller.registry(&state);
+    let uploaded = registry.upload(caller.project, bytes, now).await?;
     let conflict = |code, message: String| Err(ApiError::PluginConflict { code, message });
     match uploaded {
         Uploaded::Added(plugin) => {
@@ -60,10 +61,6 @@ pub(super) async fn upload_plugin(
                 "The plugin {id} is of the kind {} and stays that",
                 kind.as_str()
             ),
-        ),
-        Uploaded::TooMany => conflict(
-            "TOO_MANY_PLUGINS",
-            "The project has as many plugins as it may: delete one that is not used".to_owned(),
         ),
     }
 }
@@ -106,9 +103,9 @@ pub(super) async fn grant_plugin(
         plugins.check_granted_hosts(&grant.hosts, "hosts", faults);
         (grant, version)
     })?;
-    let granted = state
-        .registry
-        .grant(caller.project, &id, grant, version.as_deref());
+    let registry = caller.registry(&state);
+    let now = state.clock.now();
+    let granted = registry.grant(caller.project, &id, grant, version.as_deref(), now);
     match granted.await? {
         Granted::Done(plugin) => Ok(print_plugin(&plugin, &base)),
         Granted::NotFound => Err(ApiError::NotFound),
@@ -134,7 +131,9 @@ pub(super) async fn delete_plugin(
             "delete a plugin of the server or its operator",
         ));
     }
-    match state.registry.delete(caller.project, &plugin.id).await? {
+    let registry = caller.registry(&state);
+    let now = state.clock.now();
+    match registry.delete(caller.project, &plugin.id, now).await? {
         DeletedPlugin::Done => Ok(StatusCode::NO_CONTENT),
         DeletedPlugin::NotFound => Err(ApiError::NotFound),
         DeletedPlugin::InUse(users) => Err(ApiError::PluginInUse(users)),

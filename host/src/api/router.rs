@@ -1,11 +1,13 @@
 //! The URL table, and what surrounds every call.
 //!
-//! From the outside in: CORS, the error envelope (which also catches panics), the tidying of paths, the table. Paths are
+//! From the outside in: headers for browsers, the error envelope (which also catches panics), the limit of each address,
+//! the tidying of paths, the table. Paths are
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, components, cors, credentials, deliveries, error, health, jobs,
-    notifications, operator, orchestrations, paths, plugins, quotas, runs, tasks, tokens,
+    ApiError, ApiState, audit, components, cors, credentials, deliveries, error, guards, health,
+    jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas, runs, tasks,
+    tokens,
 };
 use crate::domain::role::Role;
 use axum::Router;
@@ -27,8 +29,10 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .fallback_service(served.with_state(state.clone()))
         .layer(from_fn_with_state(prefix, paths::tidy_path))
-        .layer(from_fn_with_state(state, error::wrap_in_envelope))
+        .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
+        .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
         .layer(from_fn(cors::allow_browsers))
+        .layer(from_fn_with_state(state, guards::guard_browsers))
 }
 
 fn table() -> Router<ApiState> {
@@ -137,6 +141,7 @@ fn table() -> Router<ApiState> {
             "/operator/projects/{id}/tokens/{token}/refresh",
             post(operator::rotate_token),
         )
+        .route("/audit", get(audit::list_audit))
 }
 
 /// All that a server without the API's role answers.

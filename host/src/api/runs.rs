@@ -10,7 +10,7 @@ use super::shapes::print_job;
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
 use crate::domain::job::Initiator;
-use crate::store::{CreatedJob, CreatedOnce, IdempotencyKey, NewJob};
+use crate::store::{CreatedJob, CreatedOnce, IdempotencyKey, NewJob, Store};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -140,6 +140,7 @@ pub(super) async fn make_job(
     orchestration_id: OrchestrationId,
     wishes: RunBody,
 ) -> Result<Response, ApiError> {
+    let store = run.caller.store(state);
     let new = NewJob {
         project_id: run.caller.project,
         orchestration_id,
@@ -150,10 +151,10 @@ pub(super) async fn make_job(
         parent_run_id: run.parent_run_id,
     };
     let created = match run.idempotency_key {
-        None => state.store.create_job(new, state.clock.now()).await?,
+        None => store.create_job(new, state.clock.now()).await?,
         Some(key) => {
             let call = call.as_str();
-            create_once(state, new, IdempotencyKey { key, call }).await?
+            create_once(state, &store, new, IdempotencyKey { key, call }).await?
         }
     };
     match created {
@@ -170,14 +171,12 @@ pub(super) async fn make_job(
 /// A repeated request gets its job as it is now.
 async fn create_once(
     state: &ApiState,
+    store: &Store,
     new: NewJob,
     key: IdempotencyKey,
 ) -> Result<CreatedJob, ApiError> {
     let project = new.project_id;
-    let created = state
-        .store
-        .create_job_once(new, key, state.clock.now())
-        .await?;
+    let created = store.create_job_once(new, key, state.clock.now()).await?;
     match created {
         CreatedOnce::First(created) => Ok(created),
         CreatedOnce::Again(id) => {

@@ -1,7 +1,14 @@
 //! The listener: connections in, requests to the router, an orderly end.
 //!
-//! A connection that sends no request within a minute is closed, and so is one whose headers are too many: whoever
-//! is slow or idle holds nothing for long.
+//! Whoever is slow or idle holds nothing for long: a head, a TLS handshake and the taking of an answer each have a
+//! time-out (bodies: `body.rs`), and when there are too many connections the one that waits longest for a request is
+//! closed for the next one. Only where all are busy with a request is a new one closed instead.
+
+mod stall;
+mod tls;
+mod waiting;
+
+pub use tls::{Tls, TlsError};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,19 +18,46 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use stall::Stalling;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use waiting::{Place, Waiting};
 
-/// A request's headers must be here after this time; an idle connection waits no longer for its next request.
-const LONGEST_HEAD_WAIT: Duration = Duration::from_secs(60);
-/// Largest head of a request, in bytes.
+/// Largest head of a request, in bytes, and most headers: more are answered 431 and the connection is closed.
 const MOST_HEAD_BYTES: usize = 64 << 10;
+const MOST_HEADERS: usize = 100;
+
+/// What the listener bears.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    pub most_connections: usize,
+    /// A request's head must be here after this time; an idle connection waits no longer for its next request. A TLS
+    /// handshake takes no longer.
+    pub head_patience: Duration,
+    /// A peer that takes no byte of its answer for this time is given up.
+    pub write_patience: Duration,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            most_connections: 16_384,
+            head_patience: Duration::from_secs(60),
+            write_patience: Duration::from_secs(30),
+        }
+    }
+}
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -31,19 +65,37 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     /// The address that the client connected to, where the system tells it.
     pub(super) local: Option<SocketAddr>,
+    pub(super) is_tls: bool,
 }
 
 /// Answers requests until `shutdown` is over, then takes no new connection, closes the idle ones and returns once the
 /// requests under way are answered. Dropping the future cuts them off.
-pub async fn serve(mut listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    mut listener: TcpListener,
+    settings: ListenerSettings,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = pin!(shutdown);
     let stop = CancellationToken::new();
+    let waiting = Waiting::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             (stream, peer) = Listener::accept(&mut listener) => {
-                connections.spawn(answer(stream, peer, router.clone(), stop.clone()));
+                if connections.len() >= settings.most_connections && !waiting.close_longest() {
+                    tracing::debug!(%peer, "closed: there are too many connections, and all are busy");
+                    continue;
+                }
+                let accepted = Accepted {
+                    peer,
+                    settings: settings.clone(),
+                    router: router.clone(),
+                    waiting: waiting.clone(),
+                    stop: stop.clone(),
+                };
+                connections.spawn(accepted.answer(stream));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -53,63 +105,87 @@ pub async fn serve(mut listener: TcpListener, router: Router, shutdown: impl Fut
     while connections.join_next().await.is_some() {}
 }
 
-async fn answer(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
-    // Answers leave at once; a socket that does not take the wish is as good.
-    let _ = stream.set_nodelay(true);
-    let connection = Connection {
-        peer,
-        local: stream.local_addr().ok(),
-    };
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(connection));
-        router.clone().oneshot(request)
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(LONGEST_HEAD_WAIT)
-        .max_buf_size(MOST_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = pin!(served);
-    let result = tokio::select! {
-        result = &mut served => result,
-        () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+/// A connection, and what its requests go to.
+struct Accepted {
+    peer: SocketAddr,
+    settings: ListenerSettings,
+    router: Router,
+    waiting: Waiting,
+    stop: CancellationToken,
+}
+
+impl Accepted {
+    async fn answer(self, stream: TcpStream) {
+        // Answers leave at once; a socket that does not take the wish is as good.
+        let _ = stream.set_nodelay(true);
+        let peer = self.peer;
+        let connection = Connection {
+            peer,
+            local: stream.local_addr().ok(),
+            is_tls: self.settings.tls.is_some(),
+        };
+        let close = CancellationToken::new();
+        let place = Place::new(&self.waiting, &close);
+        let served = async {
+            match &self.settings.tls {
+                None => self.answer_requests(stream, connection, &place).await,
+                Some(tls) => {
+                    let patience = self.settings.head_patience;
+                    match timeout(patience, tls.acceptor().accept(stream)).await {
+                        Ok(Ok(stream)) => self.answer_requests(stream, connection, &place).await,
+                        Ok(Err(error)) => tracing::debug!(%peer, "no TLS handshake: {error}"),
+                        Err(_) => tracing::debug!(%peer, "no TLS handshake in time"),
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = served => {}
+            () = close.cancelled() => tracing::debug!(%peer, "closed: idle for longest"),
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%peer, "connection ended early: {error}");
+        place.leave();
+    }
+
+    async fn answer_requests<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        connection: Connection,
+        place: &Place,
+    ) {
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(connection));
+            let router = self.router.clone();
+            async move {
+                if !place.leave() {
+                    // Told to make room at this very moment: the request was not begun.
+                    return std::future::pending().await;
+                }
+                let answer = router.oneshot(request).await;
+                place.wait();
+                answer
+            }
+        });
+        let stream = Stalling::new(stream, self.settings.write_patience);
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.settings.head_patience)
+            .max_buf_size(MOST_HEAD_BYTES)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut served = pin!(served);
+        let result = tokio::select! {
+            result = &mut served => result,
+            () = self.stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(peer = %connection.peer, "connection ended early: {error}");
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    #[tokio::test]
-    async fn idle_connections_do_not_keep_a_stopping_server() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
-        let address = listener.local_addr().expect("address");
-        let stop = CancellationToken::new();
-        let router = Router::new().route("/", get(async || "hello"));
-        let serving = tokio::spawn(serve(listener, router, stop.clone().cancelled_owned()));
-        let mut silent = TcpStream::connect(address).await.expect("connected");
-        let mut used = TcpStream::connect(address).await.expect("connected");
-        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        used.write_all(request).await.expect("sent");
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"hello") {
-            assert_ne!(used.read_buf(&mut answer).await.expect("answered"), 0);
-        }
-
-        stop.cancel();
-
-        serving.await.expect("ended");
-        assert_eq!(used.read_buf(&mut answer).await.expect("closed"), 0);
-        assert_eq!(silent.read_buf(&mut answer).await.expect("closed"), 0);
-        assert!(TcpStream::connect(address).await.is_err());
-    }
-}
+mod tests;

@@ -52,10 +52,5 @@ pub(super) async fn check_parameters(
     path: &str,
 ) -> Result<(), ApiError> {
     let faults = state.registry.check_tasks(caller.project, tasks, path);
-    let faults = faults.await?;
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::Invalid(faults))
-    }
+    faults.await?.into_result(()).map_err(ApiError::Invalid)
 }

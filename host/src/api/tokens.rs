@@ -44,7 +44,7 @@ pub(super) async fn list_tokens(
     base: Base,
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let owner = owner_of(&state, &caller).await?;
     let tokens = state.store.list_tokens(caller.project).await?;
     Ok(print_tokens(&tokens, &owner, state.clock.now(), &base))
@@ -57,7 +57,7 @@ pub(super) async fn create_token(
     JsonOrForm(body): JsonOrForm,
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let wish = check(|faults| read_token_change(&body, faults))?;
     let now = state.clock.now();
     let own = &caller.token.rights;
@@ -73,7 +73,8 @@ pub(super) async fn create_token(
         rights,
         creator: Some(caller.as_creator()),
     };
-    let token = state.store.create_token(caller.project, new, now).await?;
+    let store = caller.store(&state);
+    let token = store.create_token(caller.project, new, now).await?;
     let printed = print_token_with_secret(&token, &secret, &owner, now, &base);
     Ok((StatusCode::CREATED, printed).into_response())
 }
@@ -102,14 +103,13 @@ pub(super) async fn update_token(
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
-    caller.check_manages_tokens()?;
+    caller.check_manages("manage tokens")?;
     let change = check(|faults| read_token_change(&body, faults))?;
     let owner = owner_of(&state, &caller).await?;
     let now = state.clock.now();
+    let store = caller.store(&state);
     let by = caller.token.rights;
-    let changed = state
-        .store
-        .update_token(caller.project, id, change, by, now);
+    let changed = store.update_token(caller.project, id, change, by, now);
     let token = changed_token(changed.await?)?;
     Ok(print_token(&token, &owner, now, &base))
 }
@@ -121,8 +121,10 @@ pub(super) async fn delete_token(
 ) -> Result<StatusCode, ApiError> {
     state.tokens.check_are_here()?;
     let id = id.read(TokenId::from_text)?;
-    caller.check_manages_tokens()?;
-    match state.store.delete_token(caller.project, id).await? {
+    caller.check_manages("manage tokens")?;
+    let store = caller.store(&state);
+    let now = state.clock.now();
+    match store.delete_token(caller.project, id, now).await? {
         DeletedToken::Done => Ok(StatusCode::NO_CONTENT),
         DeletedToken::NotFound => Err(ApiError::NotFound),
         DeletedToken::IsMaster => Err(ApiError::MasterToken),
@@ -143,8 +145,9 @@ pub(super) async fn refresh_token(
     let owner = owner_of(&state, &caller).await?;
     let now = state.clock.now();
     let (kept, secret) = state.tokens.new_secret()?;
+    let store = caller.store(&state);
     let by = caller.token.rights;
-    let refreshed = state.store.refresh_token(caller.project, id, kept, by, now);
+    let refreshed = store.refresh_token(caller.project, id, kept, by, now);
     let token = changed_token(refreshed.await?)?;
     Ok(print_token_with_secret(&token, &secret, &owner, now, &base))
 }
@@ -154,7 +157,7 @@ fn check_may_see(caller: &Caller, id: TokenId) -> Result<(), ApiError> {
     if id == caller.token.id {
         Ok(())
     } else {
-        caller.check_manages_tokens()
+        caller.check_manages("manage tokens")
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod compile;
 pub mod cron;
+pub mod doctor;
+pub mod key;
 pub mod operator;
 pub mod plugin;
 pub mod serve;
@@ -36,6 +38,10 @@ struct Arguments {
 enum Command {
     /// Run the server (the default)
     Serve(Box<Settings>),
+    /// Look at what a server needs, and say what to mend
+    Doctor(Box<Settings>),
+    /// Change the master key under which secrets are sealed
+    Key(key::KeyArgs),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
     /// Write, build, check, test and publish plugins
@@ -73,6 +79,16 @@ fn run_as(is_fenced: bool) -> ExitCode {
         Some(Command::Torture(args)) => torture::run(&args),
         Some(Command::Project(args)) => operator::run_project(args),
         Some(Command::Token(args)) => operator::run_token(args),
+        Some(Command::Doctor(settings)) => {
+            let mut out = io::stdout();
+            let done = in_runtime(doctor::run(*settings, &mut out));
+            done.and_then(|code| Ok(code?))
+                .unwrap_or_else(|error| failed(&error))
+        }
+        Some(Command::Key(args)) => match in_runtime(key::run(args)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) | Err(error) => failed(&error),
+        },
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(
@@ -88,4 +104,15 @@ fn run_as(is_fenced: bool) -> ExitCode {
             plugin::run(args, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
     }
+}
+
+/// Runs a command that waits for others to its end.
+fn in_runtime<T>(command: impl Future<Output = T>) -> anyhow::Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    Ok(runtime.enable_all().build()?.block_on(command))
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

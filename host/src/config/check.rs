@@ -4,11 +4,12 @@
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
 use super::{Config, ConfigError, Settings, wrong};
+use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
 use crate::domain::quota::{Limits, Quota};
 use crate::domain::role::Roles;
 use crate::plugins::{MailSettings, StepLimits};
 use crate::store::Store;
-use crate::tokens::{RemoteSettings, SECRET_BYTES, is_master_key, is_secret};
+use crate::tokens::{KEY_FILE, KeySource, RemoteSettings, SECRET_BYTES, is_master_key, is_secret};
 use ipnet::IpNet;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use rustls::RootCertStore;
@@ -17,9 +18,13 @@ use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
+
+/// Plugins that a project may have where nothing else is said.
+const MOST_PLUGINS: u64 = 100;
 
 impl Settings {
     pub(super) fn check(self) -> Result<Config, ConfigError> {
@@ -67,6 +72,10 @@ impl Settings {
             (Quota::JobsPerDay, self.quota_jobs_per_day),
             (Quota::ConcurrentJobs, self.quota_concurrent_jobs),
             (Quota::CpuSecondsPerDay, self.quota_cpu_seconds_per_day),
+            (
+                Quota::Plugins,
+                Some(self.quota_plugins.unwrap_or(MOST_PLUGINS)),
+            ),
             (
                 Quota::StorageBytes,
                 within("quota-storage-mib", self.quota_storage_mib, 0..=1 << 40)?
@@ -120,8 +129,29 @@ impl Settings {
                 within("plugin-limit-mib", self.plugin_limit_mib, 1..=256)?.unwrap_or(32),
             ) << 20,
             shared_plugins: self.shared_plugins.map(folder).transpose()?,
+            listener: ListenerSettings {
+                tls: tls(self.tls_cert.as_deref(), self.tls_key.as_deref())?,
+                most_connections: size(
+                    within("max-connections", self.max_connections, 16..=1_000_000)?
+                        .unwrap_or(16_384),
+                ),
+                ..ListenerSettings::default()
+            },
+            rate_limits: RateLimits {
+                token: Rate::per_second(rate("token-rate", self.token_rate)?.unwrap_or(300)),
+                address: Rate::per_second(rate("address-rate", self.address_rate)?.unwrap_or(600)),
+                refused: Rate::per_minute(rate("refused-rate", self.refused_rate)?.unwrap_or(60)),
+            },
+            audit_retention: Duration::from_secs(
+                within("audit-days", self.audit_days, 1..=36_500)?.unwrap_or(365) * 24 * 60 * 60,
+            ),
             log: log(self.log.as_deref())?,
-            master_key: master_key(self.master_key)?,
+            master_key: master_key(
+                self.master_key,
+                self.master_key_command.as_deref(),
+                self.master_key_file
+                    .unwrap_or_else(|| data_dir.join(KEY_FILE)),
+            )?,
             is_fenced: true,
             master_token: secret(
                 "master-token (ORCHESTRATOR_MASTER_TOKEN)",
@@ -185,6 +215,26 @@ fn within(
             Err(wrong(setting, why))
         }
         value => Ok(value),
+    }
+}
+
+fn rate(setting: &'static str, value: Option<u64>) -> Result<Option<u64>, ConfigError> {
+    within(setting, value, 0..=1_000_000)
+}
+
+/// The pair is read, so that a wrong one is refused at start.
+fn tls(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ConfigError> {
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong("tls-key", "must be given with tls-cert")),
+        (None, Some(_)) => Err(wrong("tls-cert", "must be given with tls-key")),
+        (Some(cert), Some(key)) => match Tls::load(cert, key) {
+            Ok(tls) => Ok(Some(tls)),
+            Err(error @ TlsError::NoKey { .. }) => {
+                Err(wrong("tls-key", format!("cannot be used: {error}")))
+            }
+            Err(error) => Err(wrong("tls-cert", format!("cannot be used: {error}"))),
+        },
     }
 }
 
@@ -302,13 +352,38 @@ fn log(filter: Option<&str>) -> Result<String, ConfigError> {
     }
 }
 
-fn master_key(key: Option<String>) -> Result<Option<String>, ConfigError> {
-    match key {
-        Some(key) if !is_master_key(&key) => Err(wrong(
-            "master-key (ORCHESTRATOR_MASTER_KEY)",
-            "must be 32 bytes, as base64 or as 64 hexadecimal digits",
-        )),
-        key => Ok(key),
+/// The key itself counts before the command, that before the file.
+fn master_key(
+    key: Option<String>,
+    command: Option<&str>,
+    file: PathBuf,
+) -> Result<KeySource, ConfigError> {
+    const SHAPE: &str = "must be 32 bytes, as base64 or as 64 hexadecimal digits";
+    let setting = "master-key (ORCHESTRATOR_MASTER_KEY)";
+    match (key, command) {
+        (Some(key), _) if is_master_key(&key) => Ok(KeySource::Given(key)),
+        (Some(_), _) => Err(wrong(setting, SHAPE)),
+        (None, Some(command)) => printed_key(command).map(KeySource::Given),
+        (None, None) => Ok(KeySource::File(file)),
+    }
+}
+
+/// What the command prints is never shown.
+fn printed_key(command: &str) -> Result<String, ConfigError> {
+    let setting = "master-key-command";
+    let output = Command::new("/bin/sh").args(["-c", command]).output();
+    let output = output.map_err(|error| wrong(setting, format!("cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(wrong(setting, format!("failed: {}", output.status)));
+    }
+    let printed = String::from_utf8(output.stdout).unwrap_or_default();
+    if is_master_key(&printed) {
+        Ok(printed)
+    } else {
+        Err(wrong(
+            setting,
+            "must print 32 bytes, as base64 or as 64 hexadecimal digits",
+        ))
     }
 }
 

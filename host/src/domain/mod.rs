@@ -3,6 +3,7 @@
 //! Every other room may use this one; it uses none of them.
 
 pub mod alarm;
+pub mod audit;
 pub mod credential;
 pub mod crontab;
 pub mod delivery;

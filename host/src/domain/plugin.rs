@@ -6,8 +6,6 @@ use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Most plugins of one project.
-pub const MOST_PLUGINS: usize = 100;
 /// Versions of a plugin that are kept beside the one that serves and those that tasks under way began with.
 pub const MOST_IDLE_VERSIONS: usize = 10;
 /// Most entries of a project's component registry.

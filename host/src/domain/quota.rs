@@ -22,16 +22,19 @@ pub enum Quota {
     ConcurrentJobs,
     /// Computing time of the project's steps in a day.
     CpuSecondsPerDay,
-    /// Bytes of configurations and of components' answers that are kept.
+    /// Plugins that exist, of the project's own.
+    Plugins,
+    /// Bytes of configurations, of plugins and of components' answers that are kept.
     StorageBytes,
 }
 
 impl Quota {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Orchestrations,
         Self::JobsPerDay,
         Self::ConcurrentJobs,
         Self::CpuSecondsPerDay,
+        Self::Plugins,
         Self::StorageBytes,
     ];
 
@@ -43,6 +46,7 @@ impl Quota {
             Self::JobsPerDay => "jobsPerDay",
             Self::ConcurrentJobs => "concurrentJobs",
             Self::CpuSecondsPerDay => "cpuSecondsPerDay",
+            Self::Plugins => "plugins",
             Self::StorageBytes => "storageBytes",
         }
     }
@@ -139,6 +143,7 @@ pub struct Use {
     /// Jobs with a step in hand.
     pub running_jobs: u64,
     pub cpu_today: Duration,
+    pub plugins: u64,
     pub storage_bytes: u64,
 }
 
@@ -151,6 +156,7 @@ impl Use {
             Quota::JobsPerDay => self.jobs_today,
             Quota::ConcurrentJobs => self.running_jobs,
             Quota::CpuSecondsPerDay => self.cpu_today.as_secs(),
+            Quota::Plugins => self.plugins,
             Quota::StorageBytes => self.storage_bytes,
         }
     }

@@ -30,6 +30,12 @@ impl Timestamp {
 
     /// The first whole minute after this instant.
     #[must_use]
+    pub fn minus(self, delay: Duration) -> Self {
+        let micros = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
+    #[must_use]
     pub fn next_minute(self) -> Self {
         const MINUTE: i64 = 60_000_000;
         Self((self.0.div_euclid(MINUTE) + 1).saturating_mul(MINUTE))

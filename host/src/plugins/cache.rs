@@ -6,6 +6,7 @@
 //! engine the code depends on; files of other engines are removed at start.
 
 use super::compiler::CompileError;
+use super::engine::too_many_parts;
 use super::error::PluginError;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -15,6 +16,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 use std::{fs, io};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -90,8 +92,12 @@ impl Cache {
         let path = self
             .dir
             .join(format!("{digest}-{}.{EXTENSION}", self.engine_hash));
-        if let Some(loaded) = self.map(engine, &path) {
-            return Ok(loaded);
+        match self.map(engine, &path) {
+            Ok(loaded) => return Ok(loaded),
+            Err(Some(why)) => {
+                tracing::warn!(path = %path.display(), why, "a compiled plugin does not load and is made anew");
+            }
+            Err(None) => {}
         }
         let code = compile()?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
@@ -100,9 +106,42 @@ impl Cache {
             CompileError::Failed(format!("{} cannot be written: {error}", path.display()))
         })?;
         drop(code);
-        self.map(engine, &path).ok_or_else(|| {
-            CompileError::Failed("what was compiled does not load, the log says why".into())
+        self.map(engine, &path).map_err(|refused| match refused {
+            Some(why) => match too_many_parts(&why) {
+                Some(parts) => CompileError::Parts(parts),
+                None => CompileError::Failed(format!("what was compiled does not load: {why}")),
+            },
+            None => CompileError::Failed("what was compiled is no longer there".into()),
         })
+    }
+
+    /// The components that have lain here, compiled for this engine, for at least `age`; by digest.
+    pub(super) fn older_than(&self, age: Duration, now: SystemTime) -> io::Result<Vec<String>> {
+        let suffix = format!("-{}.{EXTENSION}", self.engine_hash);
+        let mut digests = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(digest) = name.to_str().and_then(|name| name.strip_suffix(&suffix)) else {
+                continue;
+            };
+            // What has gone meanwhile, or was made in the future, is not old.
+            let made = entry.metadata().and_then(|file| file.modified()).ok();
+            let is_old = made.is_some_and(|made| {
+                let lain = now.duration_since(made);
+                lain.is_ok_and(|lain| lain >= age)
+            });
+            if is_old {
+                digests.push(digest.to_owned());
+            }
+        }
+        Ok(digests)
+    }
+
+    /// Removes a compiled component. Where it is mapped it goes on to run; where it is wanted once more it is made anew.
+    pub(super) fn forget(&self, digest: &str) {
+        let name = format!("{digest}-{}.{EXTENSION}", self.engine_hash);
+        self.remove(&self.dir.join(name));
     }
 
     /// Whether the component is here, compiled for this engine.
@@ -111,8 +150,9 @@ impl Cache {
         self.dir.join(name).exists()
     }
 
-    fn map(&self, engine: &Engine, path: &Path) -> Option<Component> {
-        let code = fs::read(path).ok()?;
+    /// `Err(None)`: there is no good file. `Err(Some)`: it is this server's own, and the engine refuses it.
+    fn map(&self, engine: &Engine, path: &Path) -> Result<Component, Option<String>> {
+        let code = fs::read(path).map_err(|_| None)?;
         let mac = fs::read(path.with_extension(MAC_EXTENSION)).unwrap_or_default();
         let is_own = self.mac(path, &code).verify_slice(&mac).is_ok();
         drop(code);
@@ -123,17 +163,14 @@ impl Cache {
             )]
             // SAFETY: the code is `Engine::precompile_component`'s own output, unchanged.
             let loaded = unsafe { Component::deserialize_file(engine, path) };
-            match loaded {
-                Ok(component) => return Some(component),
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a compiled plugin does not load and is made anew");
-                }
-            }
-        } else {
-            tracing::warn!(path = %path.display(), "a compiled plugin was changed by somebody else and is made anew");
+            return loaded.map_err(|error| {
+                self.remove(path);
+                Some(format!("{error:#}"))
+            });
         }
+        tracing::warn!(path = %path.display(), "a compiled plugin was changed by somebody else and is made anew");
         self.remove(path);
-        None
+        Err(None)
     }
 
     fn keep(&self, path: &Path, code: &[u8]) -> io::Result<()> {

@@ -1,20 +1,23 @@
 //! One call of a plugin: its store, its two budgets, and what its end means.
 //!
-//! The store is made for the call and dropped whole after it. Time that the plugin computes is bounded by ticks of the
-//! engine, time in all by a timer around the call. Whatever ends the call is turned into a failure here, with the
+//! The store is made for the call and dropped whole after it. Time that the plugin computes is measured, and looked at by
+//! ticks of the engine, time in all by a timer around the call. Whatever ends the call is turned into a failure here, with the
 //! limit, its value and the plugin in its message.
 
 use super::component::Loaded;
 use super::contract::v0_1::BadAnswer;
-use super::limits::{MOST_CALL_BYTES, MOST_HEADER_BYTES, Signals, cpu_budget};
+use super::engine::{MOST_STACK_BYTES, MOST_TABLE_ELEMENTS, too_many_parts};
+use super::limits::{
+    MOST_CALL_BYTES, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCES, Signals, cpu_budget,
+};
 use super::output::cut;
+use super::remedy::{FIXED, Limit};
 use super::services::{StepError, StepServices};
 use super::state::CallState;
 use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -35,10 +38,16 @@ pub(super) fn store(engine: &Engine, plugin: &Loaded, state: CallState) -> Store
 pub(super) async fn bounded<T>(
     plugin: &Loaded,
     signals: &Signals,
-    wall: Duration,
+    wall: Limit,
     tail: impl FnOnce() -> String,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, StepError> {
+    let remedy = plugin.remedy(wall);
+    let wall = match wall {
+        Limit::DeliveryWall => plugin.limits.delivery_wall,
+        Limit::CancelWall => plugin.limits.cancel_wall,
+        _ => plugin.limits.wall,
+    };
     let ended = tokio::select! {
         biased;
         () = signals.ended() => None,
@@ -53,7 +62,7 @@ pub(super) async fn bounded<T>(
         Some(Err(_)) => Err(stopped(
             "TIME_LIMIT",
             format!(
-                "{} was stopped after {wall:?}, the time limit of one call",
+                "{} was stopped after {wall:?}, the time limit of one call ({remedy})",
                 who(plugin)
             ),
         )),
@@ -71,9 +80,9 @@ impl<F: Future> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let begun = Instant::now();
+        self.signals.begin_computing();
         let polled = self.call.as_mut().poll(context);
-        self.signals.add_computed(begun.elapsed());
+        self.signals.end_computing();
         polled
     }
 }
@@ -108,14 +117,15 @@ pub(super) fn bad_answer(plugin: &Loaded, answer: BadAnswer) -> StepError {
         BadAnswer::ResponseTooLarge { bytes } => stopped(
             "RESPONSE_LIMIT",
             format!(
-                "{who} answered with a response of {bytes} bytes; the response limit is {}",
-                plugin.limits.response_bytes
+                "{who} answered with a response of {bytes} bytes; the response limit is {} ({})",
+                plugin.limits.response_bytes,
+                plugin.remedy(Limit::Response)
             ),
         ),
         BadAnswer::StateTooLarge { bytes } => stopped(
             "STATE_LIMIT",
             format!(
-                "{who} asked to wait with a state of {bytes} bytes; the state limit is {MOST_STATE_BYTES}"
+                "{who} asked to wait with a state of {bytes} bytes; the state limit is {MOST_STATE_BYTES} ({FIXED})"
             ),
         ),
         BadAnswer::NotJson(why) => stopped(
@@ -132,21 +142,32 @@ fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &s
     }
     if signals.cpu_is_spent() {
         let message = format!(
-            "{who} was stopped after computing for {:?}, the CPU limit of one call",
-            plugin.limits.cpu
+            "{who} was stopped after computing for {:?}, the CPU limit of one call ({})",
+            plugin.limits.cpu,
+            plugin.remedy(Limit::Cpu)
         );
         return stopped("CPU_LIMIT", message);
     }
     if signals.memory_is_refused() {
         let limit = plugin.limits.memory_bytes;
-        let message =
-            format!("{who} wanted more than {limit} bytes of memory, the memory limit of one call");
+        let message = format!(
+            "{who} wanted more than {limit} bytes of memory, the memory limit of one call ({})",
+            plugin.remedy(Limit::Memory)
+        );
         return stopped("MEMORY_LIMIT", with_tail(message, tail));
+    }
+    if let Some(elements) = signals.refused_elements() {
+        let message = format!(
+            "{who} wanted a table of {elements} elements; the table limit is {MOST_TABLE_ELEMENTS} ({FIXED})"
+        );
+        return stopped("TABLE_LIMIT", with_tail(message, tail));
     }
     if let Some(full) = error.downcast_ref::<ResourceTableError>() {
         return stopped(
             "RESOURCE_LIMIT",
-            format!("{who} broke the limit of open resources: {full}"),
+            format!(
+                "{who} wanted more than {MOST_RESOURCES} open resources, the limit of one call ({FIXED}): {full}"
+            ),
         );
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
@@ -163,7 +184,9 @@ fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &s
             return stopped(
                 "STACK_LIMIT",
                 with_tail(
-                    format!("{who} called itself too deeply: its stack is used up"),
+                    format!(
+                        "{who} called itself too deeply: its stack of {MOST_STACK_BYTES} bytes is used up, the stack limit of one call ({FIXED})"
+                    ),
                     tail,
                 ),
             );
@@ -174,15 +197,24 @@ fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &s
             let root = error.root_cause().to_string();
             if root.contains("fuel allocated for hostcalls") {
                 let message = format!(
-                    "{who} moved more than {MOST_CALL_BYTES} bytes in one call, the limit for one call's data"
+                    "{who} moved more than {MOST_CALL_BYTES} bytes in one call, the data limit of one call of the host ({FIXED})"
                 );
                 return stopped("DATA_LIMIT", message);
             }
             if root.contains("total size of fields exceeds limit") {
                 let message = format!(
-                    "{who} made headers of more than {MOST_HEADER_BYTES} bytes, the limit of one request's headers"
+                    "{who} made headers of more than {MOST_HEADER_BYTES} bytes, the header limit of one request ({FIXED})"
                 );
                 return stopped("HEADER_LIMIT", message);
+            }
+            if root.contains("requested len") && root.contains("exceeds limit") {
+                let message = format!(
+                    "{who} asked for more than {MOST_RANDOM_BYTES} random bytes at once, the random limit ({FIXED}): {root}"
+                );
+                return stopped("RANDOM_LIMIT", message);
+            }
+            if let Some(parts) = too_many_parts(&root) {
+                return stopped("INSTANCE_LIMIT", format!("{who} {parts}"));
             }
             format!("{who} failed: {root}")
         }

@@ -56,6 +56,8 @@ pub(super) enum CompileError {
     Invalid(String),
     /// It took more than it may.
     Limit(String),
+    /// It compiles, and is made of more or larger parts than an instance may have; reads on from the plugin's name.
+    Parts(String),
     /// The server is at fault.
     Failed(String),
 }
@@ -63,7 +65,9 @@ pub(super) enum CompileError {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid(why) | Self::Limit(why) | Self::Failed(why) => f.write_str(why),
+            Self::Invalid(why) | Self::Limit(why) | Self::Parts(why) | Self::Failed(why) => {
+                f.write_str(why)
+            }
         }
     }
 }

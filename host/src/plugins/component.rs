@@ -8,8 +8,9 @@ use super::error::PluginError;
 use super::hosts::HostPattern;
 use super::limits;
 use super::manifest::{Kind, Manifest};
+use super::remedy::{Limit, Sayings};
 use super::settings::StepLimits;
-use crate::domain::plugin::{Capability, Grant};
+use crate::domain::plugin::{Capability, Grant, GrantedLimits};
 use crate::domain::step::Restart;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(super) struct Loaded {
 pub(super) struct Granted {
     pub(super) hosts: Arc<[HostPattern]>,
     pub(super) has_mail: bool,
+    pub(super) limits: GrantedLimits,
     /// Entries of the manifest's list.
     pub(super) credentials: Vec<String>,
 }
@@ -46,6 +48,21 @@ pub(super) struct Granted {
 pub(super) enum Exports {
     Task(TaskExports),
     Delivery(DeliveryExports),
+}
+
+impl Loaded {
+    pub(super) fn sayings(&self) -> Sayings {
+        let granted = self.granted.as_ref().map(|granted| granted.limits);
+        Sayings {
+            asked: self.manifest.limits,
+            granted: granted.unwrap_or_default(),
+        }
+    }
+
+    /// Who set this limit, or how it is raised.
+    pub(super) fn remedy(&self, limit: Limit) -> String {
+        self.sayings().remedy(limit, &self.limits)
+    }
 }
 
 impl Plugin {
@@ -96,6 +113,7 @@ impl Plugin {
                     .filter_map(|text| HostPattern::parse(text).ok())
                     .collect(),
                 has_mail: has(Capability::Mail),
+                limits: grant.limits,
                 credentials: grant.credentials.clone(),
             }),
         }))
@@ -191,6 +209,7 @@ fn not_compiled(plugin: &str, error: CompileError) -> PluginError {
     let reason = match error {
         CompileError::Invalid(reason) => reason,
         CompileError::Limit(reason) => return PluginError::CompileLimit { plugin, reason },
+        CompileError::Parts(reason) => return PluginError::Parts { plugin, reason },
         CompileError::Failed(reason) => return PluginError::Compiler(reason),
     };
     if reason.contains("component model async") {

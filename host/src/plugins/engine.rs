@@ -5,13 +5,14 @@
 //! that it never runs out.
 
 use super::error::PluginError;
-use super::settings::PluginSettings;
+use super::remedy::{FIXED, Limit, Sayings};
+use super::settings::{PluginSettings, StepLimits};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How often computing plugins are looked at; the unit of their CPU budget.
+/// How often computing plugins are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// Core instances, memories and tables of one component. Rust needs 4, 1 and 2; JavaScript and Python somewhat more.
@@ -19,6 +20,39 @@ pub(super) const MOST_CORE_INSTANCES: u32 = 32;
 pub(super) const MOST_MEMORIES: u32 = 2;
 pub(super) const MOST_TABLES: u32 = 8;
 pub(super) const MOST_TABLE_ELEMENTS: usize = 100_000;
+/// The engine's own stack of one call, which is not the one in a guest's memory.
+pub(super) const MOST_STACK_BYTES: usize = 512 << 10;
+
+/// What the engine refused a component for, where that is the number or size of its parts; reads on from the plugin's
+/// name. The engine has no other way to say so than its words: a pool refuses the whole component, without one each
+/// instance is counted as it is made.
+pub(super) fn too_many_parts(said: &str) -> Option<String> {
+    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    let (most, what, limit) = if has(&["core module instances", "instance count too high"]) {
+        (u64::from(MOST_CORE_INSTANCES), "core instances", "instance")
+    } else if has(&["linear memories", "memories count", "memory count too high"]) {
+        (u64::from(MOST_MEMORIES), "memories", "memory count")
+    } else if has(&[" tables, which", "tables count", "table count too high"]) {
+        (u64::from(MOST_TABLES), "tables", "table count")
+    } else if has(&["minimum element size", "initial table size"]) {
+        let most = u64::try_from(MOST_TABLE_ELEMENTS).unwrap_or(u64::MAX);
+        (most, "elements in a table", "table")
+    } else if has(&["memory has a minimum byte size"]) {
+        let raise = Sayings::default().remedy(Limit::Memory, &StepLimits::default());
+        return Some(format!(
+            "begins with more memory than a call may have ({raise}): {said}"
+        ));
+    } else if has(&["component instance size", "exceeds the configured maximum"]) {
+        return Some(format!(
+            "has instances that take too much of the engine's own memory ({FIXED}): {said}"
+        ));
+    } else {
+        return None;
+    };
+    Some(format!(
+        "is made of more than {most} {what}, the {limit} limit ({FIXED})"
+    ))
+}
 
 pub(super) fn build(settings: &PluginSettings) -> Result<Engine, PluginError> {
     let steps = u32::try_from(settings.concurrent_steps.max(1)).unwrap_or(u32::MAX);
@@ -46,6 +80,7 @@ fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .max_wasm_stack(MOST_STACK_BYTES)
         .concurrency_support(false)
         .wasm_memory64(false);
     config

@@ -24,6 +24,9 @@ pub enum PluginError {
     Compile { plugin: String, reason: String },
     #[error("plugin {plugin} is not compiled: {reason}")]
     CompileLimit { plugin: String, reason: String },
+    /// The reason reads on from the plugin's name.
+    #[error("plugin {plugin} {reason}")]
+    Parts { plugin: String, reason: String },
     #[error("the compiler of plugins does not work: {0}")]
     Compiler(String),
     #[error("the WebAssembly engine does not start: {0}")]

@@ -3,12 +3,12 @@
 //! Each limit ends in a failure whose code names the limit and whose message names the plugin and the value. The flags here
 //! are set where a limit is met, because what the plugin does next (a trap, mostly) no longer tells why.
 
-use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES, TICK};
+use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 use super::manifest::Manifest;
 use super::services::StepError;
 use super::settings::StepLimits;
 use crate::domain::plugin::{GrantedLimits, Usage};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -72,11 +72,16 @@ pub(super) fn granted(limits: &StepLimits, grant: &GrantedLimits) -> StepLimits 
 #[derive(Default)]
 pub(super) struct Signals {
     memory_is_refused: AtomicBool,
+    /// The size of a table that was refused; 0: none was.
+    refused_elements: AtomicUsize,
     cpu_is_spent: AtomicBool,
     stopped: AtomicBool,
     reason: Mutex<Option<StepError>>,
     ended: Notify,
+    /// Of polls that are over.
     computed_nanos: AtomicU64,
+    /// Its thread's computing time when the present poll began.
+    poll_nanos: AtomicU64,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     memory_bytes: AtomicU64,
@@ -114,9 +119,27 @@ impl Signals {
         self.ended.notified().await;
     }
 
-    pub(super) fn add_computed(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.computed_nanos.fetch_add(nanos, Ordering::Relaxed);
+    pub(super) fn begin_computing(&self) {
+        let now = nanos(thread_time());
+        self.poll_nanos.store(now, Ordering::Relaxed);
+    }
+
+    /// On the thread on which it began.
+    pub(super) fn end_computing(&self) {
+        let time = nanos(self.computing());
+        self.computed_nanos.fetch_add(time, Ordering::Relaxed);
+    }
+
+    /// In the present poll.
+    fn computing(&self) -> Duration {
+        let begun = Duration::from_nanos(self.poll_nanos.load(Ordering::Relaxed));
+        thread_time().saturating_sub(begun)
+    }
+
+    /// In all, within a poll.
+    fn computed_so_far(&self) -> Duration {
+        let before = self.computed_nanos.load(Ordering::Relaxed);
+        Duration::from_nanos(before).saturating_add(self.computing())
     }
 
     pub(super) fn add_sent(&self, bytes: usize) {
@@ -154,9 +177,24 @@ impl Signals {
         self.memory_is_refused.load(Ordering::Relaxed)
     }
 
+    pub(super) fn refused_elements(&self) -> Option<usize> {
+        let elements = self.refused_elements.load(Ordering::Relaxed);
+        (elements > 0).then_some(elements)
+    }
+
     pub(super) fn cpu_is_spent(&self) -> bool {
         self.cpu_is_spent.load(Ordering::Relaxed)
     }
+}
+
+/// Computing time of this thread: what it waits for a core, because others compute, does not count.
+pub(super) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Memory and tables of one call.
@@ -203,7 +241,12 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= MOST_TABLE_ELEMENTS)
+        let is_refused = desired > MOST_TABLE_ELEMENTS;
+        if is_refused {
+            let refused = &self.signals.refused_elements;
+            refused.store(desired, Ordering::Relaxed);
+        }
+        Ok(!is_refused)
     }
 
     fn instances(&self) -> usize {
@@ -219,17 +262,15 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// What the engine does at each tick of a computing plugin: let others run, until the budget is spent. Only ticks are
-/// counted at which the plugin computes; while it waits for the host it is not asked.
+/// What the engine does at each tick of a computing plugin: let others run, until the budget is spent. What counts is the
+/// time that the call's thread has computed in it, in the plugin and for it; while it waits it is not asked.
 pub(super) fn cpu_budget<T>(
     cpu: Duration,
     signals: std::sync::Arc<Signals>,
 ) -> impl FnMut(StoreContextMut<'_, T>) -> wasmtime::Result<UpdateDeadline> + Send + Sync + 'static
 {
-    let mut ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()).max(1);
     move |_| {
-        ticks_left = ticks_left.saturating_sub(1);
-        if ticks_left == 0 {
+        if signals.computed_so_far() >= cpu {
             signals.cpu_is_spent.store(true, Ordering::Relaxed);
             return Ok(UpdateDeadline::Interrupt);
         }

@@ -5,8 +5,8 @@
 //! its only callers, and [`StepServices`] is all that it knows of them.
 //!
 //! A call is: wait for a slot → a fresh store and instance → the plugin's function within its budgets → the answer, checked
-//! and in the domain's words. Nothing of it outlives the call. Plugins run on a runtime of their own, so that a busy one
-//! cannot slow the API; dropping the future of a call ends the call.
+//! and in the domain's words. Nothing of it outlives the call. Plugins run on runtimes of their own ([`lanes`]), so
+//! that a busy one slows neither the API nor the others; dropping the future of a call ends the call.
 
 mod anatomy;
 mod cache;
@@ -19,6 +19,7 @@ mod credentials;
 mod engine;
 mod error;
 mod hosts;
+mod lanes;
 mod limits;
 mod mailer;
 mod manifest;
@@ -26,6 +27,7 @@ mod outbound;
 mod output;
 mod prepare;
 mod rehearsal;
+mod remedy;
 mod schema;
 mod section;
 mod services;
@@ -54,16 +56,20 @@ use crate::domain::credential::Credential;
 use crate::domain::event::Event;
 use crate::domain::faults::Faults;
 use crate::domain::step::{Checkpoint, Step, StepCall, StepContext};
+use crate::domain::time::Timestamp;
 use cache::Cache;
 use component::Exports;
 use engine::Ticker;
+use lanes::{AbortOnDrop, Lanes};
 use mailer::Mailer;
 use outbound::Outbound;
 use rehearsal::Rehearsal;
+use remedy::Limit;
 use shelf::Shelf;
-use std::fmt;
 use std::sync::Arc;
-use tokio::runtime::{Handle, Runtime};
+use std::time::{Duration, SystemTime};
+use std::{fmt, io};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
@@ -88,7 +94,7 @@ struct Inner {
     mailer: Arc<Mailer>,
     slots: Arc<Semaphore>,
     http_component: Plugin,
-    runtime: OwnRuntime,
+    lanes: Lanes,
 }
 
 impl Plugins {
@@ -126,14 +132,9 @@ impl Plugins {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let engine = engine::build(&settings)?;
         let cache = Cache::open(&settings.data_dir, settings.cache_key, &engine)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("plugins")
-            .enable_all()
-            .build()
-            .map_err(PluginError::Runtime)?;
-        let runtime = OwnRuntime::new(runtime);
+        let lanes = Lanes::start()?;
         let mailer = {
-            let _within = runtime.handle.enter();
+            let _within = lanes.quick().enter();
             Mailer::new(settings.mail.as_ref(), clock)?
         };
         let shelf = Shelf::default();
@@ -151,12 +152,16 @@ impl Plugins {
             limits: settings.limits,
             compiler: settings.compiler,
             compiling: Semaphore::new(COMPILATIONS_AT_ONCE),
-            outbound: Arc::new(Outbound::new(&settings.outbound, rehearsal.clone())?),
+            outbound: Arc::new(Outbound::new(
+                &settings.outbound,
+                rehearsal.clone(),
+                lanes.quick().clone(),
+            )?),
             rehearsal,
             mailer: Arc::new(mailer),
             slots: Arc::new(Semaphore::new(settings.concurrent_steps.max(1))),
             http_component,
-            runtime,
+            lanes,
         })))
     }
 
@@ -248,6 +253,25 @@ impl Plugins {
         }
     }
 
+    /// The uploaded components that have been kept compiled on this host for at least `age`, by digest. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn compiled_uploads(&self, age: Duration, now: Timestamp) -> io::Result<Vec<String>> {
+        let micros = u64::try_from(now.0).unwrap_or_default();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_micros(micros);
+        let mut digests = self.0.cache.older_than(age, now)?;
+        digests.retain(|digest| !self.0.shelf.stays(digest));
+        Ok(digests)
+    }
+
+    /// Gives up the compiled form of an uploaded component, and its files. Who runs it goes on; who wants it again has it
+    /// compiled. Blocks.
+    pub fn forget_compiled(&self, digest: &str) {
+        self.0.shelf.forget_upload(digest);
+        self.0.cache.forget(digest);
+    }
+
     /// How many components had to be compiled since the start, rather than taken from the cache.
     #[must_use]
     pub fn compiled_components(&self) -> u64 {
@@ -274,12 +298,12 @@ impl Plugins {
             let prepared = prepare::task(&inner, loaded, &context, services, home);
             let (signals, output) = (Arc::clone(&prepared.signals), prepared.output.clone());
             let mut store = call::store(&inner.engine, loaded, prepared);
-            let (wall, response_bytes) = (loaded.limits.wall, loaded.limits.response_bytes);
+            let response_bytes = loaded.limits.response_bytes;
             let answering = task.step(&mut store, &context, call, response_bytes);
             let tail = || output.error_tail();
             // Also where nobody waits for the end of the call.
             let _used = call::TellUsage::of(told, Arc::clone(&signals));
-            let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
+            let answer = call::bounded(loaded, &signals, Limit::Wall, tail, answering).await?;
             answer
                 .map_err(|broken| call::bad_answer(loaded, broken))?
                 .map_err(StepError::Failed)
@@ -308,7 +332,7 @@ impl Plugins {
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = task.cancel(&mut store, &context, state);
             let tail = || output.error_tail();
-            let wall = loaded.limits.cancel_wall;
+            let wall = Limit::CancelWall;
             let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
             answer.map_err(StepError::Failed)
         })
@@ -338,7 +362,7 @@ impl Plugins {
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);
             let tail = || output.error_tail();
-            let wall = loaded.limits.delivery_wall;
+            let wall = Limit::DeliveryWall;
             let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
             answer.map_err(StepError::Failed)
         })
@@ -349,7 +373,7 @@ impl Plugins {
     /// of this runtime goes on in that task, while one from elsewhere costs two changes of thread.
     #[must_use]
     pub fn runtime(&self) -> &Handle {
-        &self.0.runtime.handle
+        self.0.lanes.quick()
     }
 
     /// Runs a call on the plugins' runtime, in a slot, while the engine ticks.
@@ -364,53 +388,26 @@ impl Plugins {
         let slot = slot.map_err(|_| abandoned("the server is stopping"))?;
         let (inner, plugin, home) = (Arc::clone(&self.0), plugin.clone(), Handle::current());
         let is_at_home = home.id() == self.runtime().id();
+        let lanes = Arc::clone(&self.0);
         let running = Box::pin(async move {
             let _slot = slot;
             let _ticking = inner.ticker.run();
             call(Arc::clone(&inner), plugin, home).await
         });
-        if is_at_home {
-            return running.await;
-        }
+        let running = async move { lanes.lanes.run(running).await };
         // A call whose result nobody waits for any more is ended.
-        let mut running = AbortOnDrop(self.runtime().spawn(running));
-        match (&mut running.0).await {
+        let ended = if is_at_home {
+            running.await
+        } else {
+            let spawned = AbortOnDrop(self.runtime().spawn(running));
+            spawned.joined().await.and_then(std::convert::identity)
+        };
+        match ended {
             Ok(result) => result,
             Err(error) if error.is_panic() => {
                 Err(abandoned("the host failed in the middle of a call"))
             }
             Err(_) => Err(abandoned("the server is stopping")),
-        }
-    }
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A runtime that may be dropped anywhere, also within another one: its threads are not waited for.
-struct OwnRuntime {
-    handle: Handle,
-    runtime: Option<Runtime>,
-}
-
-impl OwnRuntime {
-    fn new(runtime: Runtime) -> Self {
-        Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Output(Arc<Shared>);
 struct Shared {
     log: LogSink,
     limit_bytes: usize,
+    /// How the limit is raised.
+    remedy: String,
     state: Mutex<State>,
 }
 
@@ -40,10 +42,11 @@ struct State {
 }
 
 impl Output {
-    pub(super) fn new(limit_bytes: usize, log: LogSink) -> Self {
+    pub(super) fn new(limit_bytes: usize, remedy: String, log: LogSink) -> Self {
         Self(Arc::new(Shared {
             log,
             limit_bytes,
+            remedy,
             state: Mutex::default(),
         }))
     }
@@ -72,11 +75,11 @@ impl Output {
         let is_full = state.is_full;
         drop(state);
         if is_full {
-            let limit = self.0.limit_bytes;
+            let (limit, remedy) = (self.0.limit_bytes, &self.0.remedy);
             (self.0.log)(
                 LogLevel::Warning,
                 &format!(
-                    "the plugin's output beyond {limit} bytes in one step is dropped (log limit)"
+                    "the plugin's output beyond {limit} bytes in one step is dropped, the log limit ({remedy})"
                 ),
             );
         }
@@ -184,7 +187,7 @@ mod tests {
                 .expect("unpoisoned")
                 .push((level, line.to_owned()));
         });
-        let output = Output::new(10, log);
+        let output = Output::new(10, String::new(), log);
 
         for _ in 0..3 {
             output.log(LogLevel::Info, "four");
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_tail_of_standard_error_is_kept_beyond_the_limit() {
-        let output = Output::new(1, Arc::new(|_, _| {}));
+        let output = Output::new(1, String::new(), Arc::new(|_, _| {}));
         let pipe = Pipe {
             output: output.clone(),
             keeps_tail: true,

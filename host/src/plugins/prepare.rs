@@ -7,6 +7,7 @@ use super::hosts::HostPattern;
 use super::limits::Signals;
 use super::outbound::{self, Grant, secure_origins};
 use super::output::{LogSink, Output};
+use super::remedy::Limit;
 use super::services::{LogLevel, MailThread, StepServices};
 use super::state::{CallState, Caller};
 use crate::domain::credential::Credential;
@@ -35,6 +36,7 @@ pub(super) fn task(
         plugin: loaded.manifest.id.clone(),
         hosts: Arc::clone(&loaded.hosts),
         granted_hosts: granted_hosts(loaded),
+        sayings: loaded.sayings(),
         task_origins,
         token_origins,
         credentials: Arc::new(Credentials::new(services.credentials())),
@@ -65,6 +67,7 @@ pub(super) fn delivery(
         plugin: loaded.manifest.id.clone(),
         hosts: Arc::clone(&loaded.hosts),
         granted_hosts: granted_hosts(loaded),
+        sayings: loaded.sayings(),
         task_origins: Vec::new(),
         token_origins: Vec::new(),
         credentials: Arc::new(Credentials::new(credentials)),
@@ -83,7 +86,7 @@ fn granted_hosts(loaded: &Loaded) -> Option<Arc<[HostPattern]>> {
 
 fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogSink) -> CallState {
     let signals = Arc::new(Signals::default());
-    let output = Output::new(loaded.limits.log_bytes, log);
+    let output = Output::new(loaded.limits.log_bytes, loaded.remedy(Limit::Log), log);
     let services = match &caller {
         Caller::Task { services, home } => Some((Arc::clone(services), home.clone())),
         Caller::Delivery { .. } => None,

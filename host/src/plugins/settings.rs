@@ -24,7 +24,7 @@ pub struct PluginSettings {
 /// What one call of a plugin may use. A plugin's manifest can ask for less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepLimits {
-    /// Time in which the plugin computes, counted in ticks of 10 ms.
+    /// Time in which the plugin's thread computes, looked at every 10 ms.
     pub cpu: Duration,
     /// Time from the start of a task's step to its end, waiting included.
     pub wall: Duration,

@@ -59,6 +59,18 @@ impl Shelf {
             .insert(plugin.digest().to_owned(), plugin.clone());
     }
 
+    /// An upload that nobody has any more.
+    pub(super) fn forget_upload(&self, digest: &str) {
+        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.uploads.remove(digest);
+    }
+
+    /// Whether the component stays as long as the process lives.
+    pub(super) fn stays(&self, digest: &str) -> bool {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        plugins.by_digest.contains_key(digest)
+    }
+
     pub(super) fn by_digest(&self, digest: &str) -> Option<Plugin> {
         let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
         let found = plugins.by_digest.get(digest);

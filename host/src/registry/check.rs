@@ -1,7 +1,7 @@
 //! Whether tasks and notifications fit the plugins that will run and deliver them, as far as these say when they are saved.
 
-use super::{PluginView, Registry, RegistryError};
-use crate::domain::faults::{Fault, Faults};
+use super::{Registry, RegistryError};
+use crate::domain::faults::Faults;
 use crate::domain::ids::ProjectId;
 use crate::domain::notification::Notification;
 use crate::domain::task::Task;
@@ -20,7 +20,7 @@ impl Registry {
         project: ProjectId,
         tasks: &[Task],
         path: &str,
-    ) -> Result<Vec<Fault>, RegistryError> {
+    ) -> Result<Faults, RegistryError> {
         let mut faults = Faults::default();
         let mut manifests: HashMap<&str, Option<Manifest>> = HashMap::new();
         for (at, task) in tasks.iter().enumerate() {
@@ -35,7 +35,7 @@ impl Registry {
                 manifest.check_parameters(&task.action_parameters, &path, &mut faults);
             }
         }
-        Ok(faults.into_list())
+        Ok(faults)
     }
 
     /// What is wrong with the configurations of notifications in a list that stands at `path`. Those of a plugin that the
@@ -48,22 +48,27 @@ impl Registry {
         project: ProjectId,
         notifications: &[Notification],
         path: &str,
-    ) -> Result<Vec<Fault>, RegistryError> {
+    ) -> Result<Faults, RegistryError> {
         let mut faults = Faults::default();
         let none = Map::new();
+        let mut manifests: HashMap<&str, Option<Manifest>> = HashMap::new();
         for (at, notification) in notifications.iter().enumerate() {
             let Some(id) = notification.plugin.as_deref() else {
                 continue;
             };
-            let plugin = self.show(project, id).await?;
-            let plugin = plugin.filter(|plugin| plugin.kind == Kind::Delivery);
-            if let Some(version) = plugin.as_ref().and_then(PluginView::current) {
+            if !manifests.contains_key(id) {
+                manifests.insert(
+                    id,
+                    self.manifest_of_plugin(project, id, Kind::Delivery).await?,
+                );
+            }
+            if let Some(Some(manifest)) = manifests.get(id) {
                 let config = notification.config.as_ref().unwrap_or(&none);
                 let path = format!("{path}[{at}].config");
-                version.manifest.check_config(config, &path, &mut faults);
+                manifest.check_config(config, &path, &mut faults);
             }
         }
-        Ok(faults.into_list())
+        Ok(faults)
     }
 
     /// Of the plugin that new runs of the component get, or will once it is granted what it asks for.
@@ -74,8 +79,17 @@ impl Registry {
     ) -> Result<Option<Manifest>, RegistryError> {
         let entry = self.store.read_component(project, component).await?;
         let id = entry.map_or_else(|| component.to_owned(), |entry| entry.plugin);
-        let plugin = self.show(project, &id).await?;
-        let plugin = plugin.filter(|plugin| plugin.kind == Kind::Task);
+        self.manifest_of_plugin(project, &id, Kind::Task).await
+    }
+
+    async fn manifest_of_plugin(
+        &self,
+        project: ProjectId,
+        id: &str,
+        kind: Kind,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let plugin = self.show(project, id).await?;
+        let plugin = plugin.filter(|plugin| plugin.kind == kind);
         Ok(plugin.and_then(|plugin| plugin.current().map(|version| version.manifest.clone())))
     }
 }

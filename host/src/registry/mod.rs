@@ -9,6 +9,7 @@
 //! runner and the notifier ([`resolve`]), by the API ([`upload`], [`view`]) and at start ([`share`]).
 
 mod check;
+mod compiled;
 mod resolve;
 mod share;
 mod upload;
@@ -44,6 +45,15 @@ impl Registry {
     #[must_use]
     pub fn new(store: Store, plugins: Plugins) -> Self {
         Self { store, plugins }
+    }
+
+    /// The same registry on a store that acts on somebody's behalf.
+    #[must_use]
+    pub fn on(&self, store: Store) -> Self {
+        Self {
+            store,
+            plugins: self.plugins.clone(),
+        }
     }
 
     #[must_use]

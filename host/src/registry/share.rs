@@ -92,9 +92,7 @@ impl Registry {
             Uploaded::OtherContent { id, version } => refused(format!(
                 "there are other contents of {id} {version} already: give it a new version"
             )),
-            Uploaded::Taken { .. } | Uploaded::TooMany => {
-                refused("there is no room for it".to_owned())
-            }
+            Uploaded::Taken { .. } => refused("there is no room for it".to_owned()),
         }
     }
 }

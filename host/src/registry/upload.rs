@@ -6,7 +6,7 @@
 
 use super::view::{Asked, PluginView};
 use super::{Registry, RegistryError};
-use crate::domain::ids::{OrchestrationId, ProjectId};
+use crate::domain::ids::ProjectId;
 use crate::domain::plugin::Grant;
 use crate::domain::time::Timestamp;
 use crate::plugins::{Kind, Manifest, Plugin};
@@ -35,7 +35,6 @@ pub enum Uploaded {
         id: String,
         kind: Kind,
     },
-    TooMany,
 }
 
 /// What became of a grant.
@@ -114,7 +113,6 @@ impl Registry {
         Ok(match (added, shown) {
             (AddedVersion::Added, Some(view)) => Uploaded::Added(view),
             (AddedVersion::Exists, Some(view)) => Uploaded::Exists(view),
-            (AddedVersion::TooMany, _) => Uploaded::TooMany,
             // It was deleted, or is being changed all the time: its sender is told to look again.
             _ => Uploaded::OtherContent {
                 id,
@@ -143,6 +141,7 @@ impl Registry {
         id: &str,
         grant: Grant,
         version: Option<&str>,
+        now: Timestamp,
     ) -> Result<Granted, RegistryError> {
         let Some(stored) = self.own(project, id).await? else {
             return Ok(match self.show(project, id).await? {
@@ -158,7 +157,7 @@ impl Registry {
         };
         let granted = self
             .store
-            .grant_plugin(project, id.to_owned(), grant, newest.id);
+            .grant_plugin(project, id.to_owned(), grant, newest.id, now);
         if !granted.await? {
             return Ok(Granted::Changed);
         }
@@ -174,33 +173,15 @@ impl Registry {
         &self,
         project: ProjectId,
         id: &str,
+        now: Timestamp,
     ) -> Result<DeletedPlugin, RegistryError> {
         if self.own(project, id).await?.is_none() {
             return Ok(DeletedPlugin::NotFound);
         }
-        let orchestrations = self.orchestrations_that_name(project, id).await?;
-        let deleted = self
+        Ok(self
             .store
-            .delete_plugin(project, id.to_owned(), orchestrations);
-        Ok(deleted.await?)
-    }
-
-    /// Those whose tasks name the plugin itself, rather than a component that is registered for it.
-    async fn orchestrations_that_name(
-        &self,
-        project: ProjectId,
-        id: &str,
-    ) -> Result<Vec<OrchestrationId>, RegistryError> {
-        let entry = self.store.read_component(project, id).await?;
-        let all = self.store.list_orchestrations(project).await?;
-        let names_it = all.into_iter().filter(|one| {
-            let mut tasks = one.revision.tasks.iter();
-            let mut notifications = one.revision.notifications.iter();
-            // Where the name is an entry of the component registry, tasks mean that one.
-            (entry.is_none() && tasks.any(|task| task.component.as_deref() == Some(id)))
-                || notifications.any(|notification| notification.plugin.as_deref() == Some(id))
-        });
-        Ok(names_it.map(|one| one.id).collect())
+            .delete_plugin(project, id.to_owned(), now)
+            .await?)
     }
 }
 

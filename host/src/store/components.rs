@@ -1,12 +1,15 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
+use super::plugin_users::hold;
 use super::rows::{Columns, to_json};
-use super::{Result, Store};
+use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change};
 use crate::domain::ids::ProjectId;
 use crate::domain::plugin::{Component, MOST_COMPONENTS};
 use crate::domain::time::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 
 /// An entry to be kept under its name, in place of what is there.
 #[derive(Clone, Debug)]
@@ -51,8 +54,10 @@ impl Store {
         new: NewComponent,
         now: Timestamp,
     ) -> Result<Option<Component>> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                hold(tx, project, &BTreeSet::from([new.plugin.as_str()])).await?;
                 let row = sqlx::query(
                     "SELECT COUNT(*) AS components FROM components WHERE project_id = $1 AND name <> $2",
                 )
@@ -64,6 +69,7 @@ impl Store {
                 if others >= MOST_COMPONENTS {
                     return Ok(None);
                 }
+                let before = find(tx, project, &new.name).await?;
                 let sql = format!(
                     "INSERT INTO components (project_id, name, plugin, config, url, created_at, updated_at) \
                      VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (project_id, name) DO UPDATE SET \
@@ -76,28 +82,67 @@ impl Store {
                     .bind(to_json("components", &new.config)?)
                     .bind(new.url)
                     .bind(now.0)
-                    .fetch_one(tx)
+                    .fetch_one(&mut *tx)
                     .await?;
-                read(&row).map(Some)
+                let saved = read(&row)?;
+                let change = change_of(Action::ComponentSave, before.as_ref(), Some(&saved));
+                store.note(tx, project, change, now).await?;
+                Ok(Some(saved))
             })
         })
         .await
     }
 
     /// `false`: there is none of that name.
-    pub async fn delete_component(&self, project: ProjectId, name: String) -> Result<bool> {
+    pub async fn delete_component(
+        &self,
+        project: ProjectId,
+        name: String,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let deleted =
-                    sqlx::query("DELETE FROM components WHERE project_id = $1 AND name = $2")
-                        .bind(project.0)
-                        .bind(name)
-                        .execute(tx)
-                        .await?;
-                Ok(deleted.rows_affected() == 1)
+                let sql = format!(
+                    "DELETE FROM components WHERE project_id = $1 AND name = $2 RETURNING {COLUMNS}"
+                );
+                let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(project.0)
+                    .bind(name)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                let Some(before) = row.as_ref().map(read).transpose()? else {
+                    return Ok(false);
+                };
+                let change = change_of(Action::ComponentDelete, Some(&before), None);
+                store.note(tx, project, change, now).await?;
+                Ok(true)
             })
         })
         .await
+    }
+}
+
+async fn find(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<Component>> {
+    let sql = format!("SELECT {COLUMNS} FROM components WHERE project_id = $1 AND name = $2");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(project.0)
+        .bind(name)
+        .fetch_optional(tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// For the audit log.
+fn change_of(action: Action, before: Option<&Component>, after: Option<&Component>) -> Change {
+    let tell =
+        |one: &Component| json!({"plugin": one.plugin, "config": one.config, "url": one.url});
+    let subject = before.or(after).map(|one| one.name.clone());
+    Change {
+        action,
+        subject: subject.unwrap_or_default(),
+        before: before.map(tell),
+        after: after.map(tell),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Credentials: written by name, listed without their secrets. Sealed ones are opened by the room `tokens`.
 
 use super::rows::{Columns, to_json};
-use super::{Result, Store};
+use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change};
 use crate::domain::credential::MOST_CREDENTIALS;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 /// A credential without its secret.
@@ -58,9 +60,11 @@ impl Store {
         new: NewCredential,
         now: Timestamp,
     ) -> Result<PutCredential> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let hosts = to_json("credentials", &new.hosts)?;
+                let before = find(tx, project, &new.name).await?;
                 let sql = format!(
                     "UPDATE credentials SET type = $3, hosts = $4, detail = $5, sealed = $6, updated_at = $7 \
                      WHERE project_id = $1 AND name = $2 RETURNING {COLUMNS}"
@@ -76,7 +80,10 @@ impl Store {
                     .fetch_optional(&mut *tx)
                     .await?;
                 if let Some(row) = replaced {
-                    return Ok(PutCredential::Replaced(read(&row)?));
+                    let kept = read(&row)?;
+                    let change = change_of(Action::CredentialSave, before.as_ref(), Some(&kept));
+                    store.note(tx, project, change, now).await?;
+                    return Ok(PutCredential::Replaced(kept));
                 }
                 let row = sqlx::query("SELECT COUNT(*) AS kept FROM credentials WHERE project_id = $1")
                     .bind(project.0)
@@ -100,9 +107,12 @@ impl Store {
                     .bind(new.detail)
                     .bind(new.sealed)
                     .bind(now.0)
-                    .fetch_one(tx)
+                    .fetch_one(&mut *tx)
                     .await?;
-                Ok(PutCredential::Created(read(&row)?))
+                let kept = read(&row)?;
+                let change = change_of(Action::CredentialSave, None, Some(&kept));
+                store.note(tx, project, change, now).await?;
+                Ok(PutCredential::Created(kept))
             })
         })
         .await
@@ -157,19 +167,59 @@ impl Store {
     }
 
     /// `false`: there is none of that name.
-    pub async fn delete_credential(&self, project: ProjectId, name: String) -> Result<bool> {
+    pub async fn delete_credential(
+        &self,
+        project: ProjectId,
+        name: String,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let deleted =
-                    sqlx::query("DELETE FROM credentials WHERE project_id = $1 AND name = $2")
-                        .bind(project.0)
-                        .bind(name)
-                        .execute(tx)
-                        .await?;
-                Ok(deleted.rows_affected() == 1)
+                let sql = format!(
+                    "DELETE FROM credentials WHERE project_id = $1 AND name = $2 RETURNING {COLUMNS}"
+                );
+                let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(project.0)
+                    .bind(name)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                let Some(before) = row.as_ref().map(read).transpose()? else {
+                    return Ok(false);
+                };
+                let change = change_of(Action::CredentialDelete, Some(&before), None);
+                store.note(tx, project, change, now).await?;
+                Ok(true)
             })
         })
         .await
+    }
+}
+
+async fn find(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<KeptCredential>> {
+    let sql = format!("SELECT {COLUMNS} FROM credentials WHERE project_id = $1 AND name = $2");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(project.0)
+        .bind(name)
+        .fetch_optional(tx)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// For the audit log, which has no more of a secret than others get to see.
+fn change_of(
+    action: Action,
+    before: Option<&KeptCredential>,
+    after: Option<&KeptCredential>,
+) -> Change {
+    let tell =
+        |one: &KeptCredential| json!({"type": one.kind, "hosts": one.hosts, "detail": one.detail});
+    let subject = before.or(after).map(|one| one.name.clone());
+    Change {
+        action,
+        subject: subject.unwrap_or_default(),
+        before: before.map(tell),
+        after: after.map(tell),
     }
 }
 

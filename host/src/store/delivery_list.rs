@@ -3,10 +3,12 @@
 use super::deliveries::{channel, target};
 use super::rows::Columns;
 use super::{Result, Store};
+use crate::domain::audit::{Action, Change};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JobId, OrchestrationId, ProjectId};
 use crate::domain::notification::{Channel, Target};
 use crate::domain::time::Timestamp;
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 /// A delivery as it is shown.
@@ -117,6 +119,7 @@ impl Store {
         delivery: DeliveryId,
         now: Timestamp,
     ) -> Result<Redelivered> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let renewed = sqlx::query(
@@ -138,13 +141,22 @@ impl Store {
                     .bind(delivery.0)
                     .bind(orchestration.0)
                     .bind(project.0)
-                    .fetch_optional(tx)
+                    .fetch_optional(&mut *tx)
                     .await?;
-                Ok(match row {
-                    None => Redelivered::NotFound,
-                    Some(_) if renewed.rows_affected() == 0 => Redelivered::Pending,
-                    Some(row) => Redelivered::Due(Box::new(read(&row)?)),
-                })
+                let Some(row) = row else {
+                    return Ok(Redelivered::NotFound);
+                };
+                if renewed.rows_affected() == 0 {
+                    return Ok(Redelivered::Pending);
+                }
+                let change = Change {
+                    action: Action::DeliveryRepeat,
+                    subject: delivery.to_string(),
+                    before: None,
+                    after: Some(json!({"orchestrationId": orchestration})),
+                };
+                store.note(tx, project, change, now).await?;
+                Ok(Redelivered::Due(Box::new(read(&row)?)))
             })
         })
         .await

@@ -100,6 +100,15 @@ impl Dialect {
         }
     }
 
+    /// The number of the last migration that this version has.
+    pub(super) fn newest_migration(self) -> i64 {
+        let migrations = match self {
+            Self::Sqlite => sqlx::migrate!("../migrations/sqlite"),
+            Self::Postgres => sqlx::migrate!("../migrations/postgres"),
+        };
+        migrations.iter().map(|one| one.version).max().unwrap_or(0)
+    }
+
     /// Begins a transaction that is going to write.
     pub(super) fn begin(self) -> &'static str {
         match self {

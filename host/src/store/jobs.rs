@@ -9,6 +9,7 @@ use super::pages::APART;
 use super::rows::{Columns, to_json};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
+use crate::domain::audit::of_cancelled_job;
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId};
 use crate::domain::job::{InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
@@ -109,6 +110,7 @@ impl Store {
         id: JobId,
         now: Timestamp,
     ) -> Result<Cancelled> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 lock_orchestration_of_job(tx, project, id).await?;
@@ -127,6 +129,8 @@ impl Store {
                     advance_queues(tx, &[orchestration]).await?;
                     let token = TokenId(columns.int("token_id")?);
                     drop_unused_token(tx, orchestration, token).await?;
+                    let change = of_cancelled_job(id, orchestration);
+                    store.note(tx, project, change, now).await?;
                     return Ok(Cancelled::Done);
                 }
                 let row = sqlx::query("SELECT status FROM jobs WHERE id = $1 AND project_id = $2")

@@ -1,6 +1,6 @@
 //! Which rows a transaction locks first, where others may write beside it.
 //!
-//! One order for all: host, project, orchestration, its jobs, their task runs, deliveries, tokens. Whoever changes an
+//! One order for all: host, project, orchestration, its jobs, their task runs, deliveries, tokens, plugins. Whoever changes an
 //! orchestration, its queue or the state of one of its jobs locks the orchestration's row first; so all of that happens
 //! one after another per orchestration, and what is read under the lock stays true. Whoever looks for work takes only
 //! what nobody has locked, and so waits for nobody. On SQLite a transaction that writes is alone: there nothing is

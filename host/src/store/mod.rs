@@ -10,6 +10,7 @@
 
 mod advances;
 mod alarms;
+mod audit;
 mod bounds;
 mod claims;
 mod components;
@@ -23,13 +24,16 @@ mod gather;
 mod history;
 mod hosts;
 mod idempotency;
+mod inspect;
 mod jobs;
 mod locks;
+mod master_keys;
 mod new_jobs;
 mod new_runs;
 mod orchestration_tokens;
 mod orchestrations;
 mod pages;
+mod plugin_users;
 mod plugin_versions;
 mod plugins;
 mod projects;
@@ -48,6 +52,7 @@ mod tokens;
 mod wakes;
 mod write;
 
+pub use audit::AuditPage;
 pub use claims::{Capacity, Lease, LeasedStep};
 pub use components::NewComponent;
 pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCredential};
@@ -56,14 +61,15 @@ pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
 pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
+pub use inspect::Schema;
 pub use jobs::{Cancelled, JobPage};
+pub use master_keys::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn, SealedPlace};
 pub use new_jobs::{CreatedJob, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
+pub use plugin_users::PluginUse;
 pub use plugin_versions::{AddedVersion, NewVersion};
-pub use plugins::{
-    DeletedPlugin, OPERATOR, Pinned, PluginUse, ServingPlugin, StoredPlugin, StoredVersion,
-};
+pub use plugins::{DeletedPlugin, OPERATOR, Pinned, ServingPlugin, StoredPlugin, StoredVersion};
 pub use projects::Project;
 pub use purge::{Chore, Purged};
 pub use quotas::{ProjectUse, StepUse};
@@ -74,6 +80,7 @@ pub use token_changes::{ChangedToken, DeletedToken, TokenChange, TokenUse};
 pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
 
+use crate::domain::audit::Actor;
 use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
 use gather::Gather;
@@ -101,6 +108,8 @@ pub struct Store {
     is_fenced: bool,
     /// Of projects that have none of their own.
     limits: Arc<Limits>,
+    /// On whose behalf changes are made, for the audit log.
+    actor: Option<Arc<Actor>>,
 }
 
 /// What the database cannot do for us.
@@ -208,6 +217,7 @@ impl Store {
             }),
             is_fenced: true,
             limits: Arc::default(),
+            actor: None,
         })
     }
 

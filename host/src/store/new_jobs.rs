@@ -3,11 +3,13 @@
 //! A job is added at the end of its orchestration's queue, under the orchestration's lock. Several for the same orchestration
 //! are added one after another.
 
+use super::audit::{Entry, note_all};
 use super::dialect::Dialect;
 use super::quotas::{Account, account_for_jobs, count_jobs};
 use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
+use crate::domain::audit::{Action, Actor, Change, of_job};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::job::{Initiator, InitiatorToken, Job, Status};
 use crate::domain::orchestration::{Revision, TokenReference};
@@ -41,13 +43,30 @@ pub enum CreatedJob {
     TasksDiffer(String),
 }
 
-/// The wish for a job, and when it came.
-pub(super) type Wish = (NewJob, Timestamp);
+/// The wish for a job.
+#[derive(Clone)]
+pub(super) struct Wish {
+    new: NewJob,
+    now: Timestamp,
+    /// Whose it is, for the audit log.
+    actor: Option<Arc<Actor>>,
+}
+
+impl Wish {
+    fn of(store: &Store, new: NewJob, now: Timestamp) -> Self {
+        Self {
+            new,
+            now,
+            actor: store.actor.clone(),
+        }
+    }
+}
 
 impl Store {
     /// Makes a job, together with those that others wish for meanwhile.
     pub async fn create_job(&self, new: NewJob, now: Timestamp) -> Result<CreatedJob> {
-        self.new_jobs.write(self, (new, now)).await?
+        let wish = Wish::of(self, new, now);
+        self.new_jobs.write(self, wish).await?
     }
 }
 
@@ -58,7 +77,8 @@ pub(super) async fn create_job_in(
     new: NewJob,
     now: Timestamp,
 ) -> Result<CreatedJob> {
-    let mut created = create_jobs_in(store, tx, &[(new, now)]).await?;
+    let wish = Wish::of(store, new, now);
+    let mut created = create_jobs_in(store, tx, &[wish]).await?;
     created.pop().unwrap_or(Err(StoreError::Closing))
 }
 
@@ -91,6 +111,7 @@ pub(super) async fn create_jobs_in(
             Err(error) => answers.push(Err(error)),
         }
     }
+    let mut noted = Vec::new();
     for round in rounds {
         let ids = insert_jobs(tx, &round).await?;
         for (place, mut job) in round {
@@ -99,6 +120,19 @@ pub(super) async fn create_jobs_in(
                 table: "jobs",
                 reason: "a job that was added is missing".into(),
             })?;
+            if let Some(actor) = wishes.get(place).and_then(|wish| wish.actor.as_ref()) {
+                noted.push(Entry {
+                    actor: Arc::clone(actor),
+                    project: job.project_id,
+                    change: Change {
+                        action: Action::JobCreate,
+                        subject: job.id.to_string(),
+                        before: None,
+                        after: Some(of_job(&job)),
+                    },
+                    now: job.created_at,
+                });
+            }
             if let Some(answer) = answers.get_mut(place) {
                 *answer = Ok(CreatedJob::Created(Box::new(job)));
             }
@@ -109,6 +143,7 @@ pub(super) async fn create_jobs_in(
             count_jobs(tx, project, &account, now).await?;
         }
     }
+    note_all(tx, noted).await?;
     Ok(answers)
 }
 
@@ -126,7 +161,7 @@ type Accounts = BTreeMap<ProjectId, Option<Watched>>;
 /// In the order in which everybody locks them.
 async fn lock_accounts(store: &Store, tx: &mut Tx, wishes: &[Wish]) -> Result<Accounts> {
     let mut times: BTreeMap<ProjectId, Timestamp> = BTreeMap::new();
-    for (new, now) in wishes {
+    for Wish { new, now, .. } in wishes {
         let latest = times.entry(new.project_id).or_insert(*now);
         *latest = (*latest).max(*now);
     }
@@ -163,7 +198,7 @@ async fn lock_orchestrations(
     let dialect = Dialect::of(tx);
     let ids: BTreeSet<_> = wishes
         .iter()
-        .map(|(new, _)| [new.orchestration_id.0])
+        .map(|wish| [wish.new.orchestration_id.0])
         .collect();
     let sql = format!(
         "SELECT o.id AS id, o.project_id AS project_id, o.revision_id AS revision_id, o.active AS active, \
@@ -211,7 +246,7 @@ enum Admitted {
 
 /// Judges a wish, and counts it where it is granted.
 fn admit(
-    (new, now): &Wish,
+    Wish { new, now, .. }: &Wish,
     accounts: &mut Accounts,
     orchestrations: &HashMap<OrchestrationId, Model>,
 ) -> Result<Admitted> {

@@ -4,10 +4,12 @@
 //! ([`super::tokens`]). Callers have locked the orchestration, unless it is just being made.
 
 use super::locks::lock_orchestration;
+use super::orchestrations::change_of;
 use super::rows::storable;
 use super::token_changes::choose_usable_token;
 use super::tokens::{NewToken, drop_unused_token, insert_token, renew_secret, tie_token};
 use super::{Result, Store, Tx};
+use crate::domain::audit::Action;
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::{Orchestration, TokenReference};
 use crate::domain::time::Timestamp;
@@ -47,7 +49,11 @@ impl Store {
                     tie_token(tx, token.id, id).await?;
                     use_token(tx, project, id, &token).await?;
                 }
-                store.find(tx, project, id).await
+                let after = store.find(tx, project, id).await?;
+                let action = Action::OrchestrationToken;
+                let change = change_of(action, id, Some(&before), after.as_ref());
+                store.note(tx, project, change, now).await?;
+                Ok(after)
             })
         })
         .await

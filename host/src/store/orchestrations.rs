@@ -5,12 +5,14 @@
 
 use super::locks::lock_orchestration;
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
+use super::plugin_users::hold_named;
 use super::quotas::{count_orchestrations, lock_account};
 use super::revisions::insert_revision;
 use super::rows::{Columns, storable};
 use super::ticks::{close_ledger, not_before_ledger};
 use super::tokens::{drop_unused_token, tie_token};
 use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change, of_orchestration};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::notification::Notification;
 use crate::domain::orchestration::{
@@ -137,8 +139,12 @@ impl Store {
                 if !matches!(new.token, TokenChoice::Existing(_)) {
                     tie_token(tx, token.id, id).await?;
                 }
+                hold_named(tx, new.project_id, &tasks, &new.notifications).await?;
                 insert_revision(tx, new.project_id, id, &tasks, &new.notifications, now).await?;
-                store.find(tx, new.project_id, id).await
+                let made = store.find(tx, new.project_id, id).await?;
+                let change = change_of(Action::OrchestrationCreate, id, None, made.as_ref());
+                store.note(tx, new.project_id, change, now).await?;
+                Ok(made)
             })
         })
         .await
@@ -193,6 +199,13 @@ impl Store {
                     revise(tx, &before, change.tasks, change.notifications, now).await?;
                 }
                 let after = store.find(tx, project, id).await?;
+                let change = change_of(
+                    Action::OrchestrationUpdate,
+                    id,
+                    Some(&before),
+                    after.as_ref(),
+                );
+                store.note(tx, project, change, now).await?;
                 Ok(after.map_or(Updated::NotFound, |after| Updated::Done(Box::new(after))))
             })
         })
@@ -237,6 +250,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
                 drop_unused_token(tx, id, before.token.id).await?;
+                let change = change_of(Action::OrchestrationDelete, id, Some(&before), None);
+                store.note(tx, project, change, now).await?;
                 Ok(true)
             })
         })
@@ -261,6 +276,21 @@ impl Store {
             .read_in(&self.read, tx, revision_id(&row)?)
             .await?;
         read(&row, revision).map(Some)
+    }
+}
+
+/// For the audit log.
+pub(super) fn change_of(
+    action: Action,
+    id: OrchestrationId,
+    before: Option<&Orchestration>,
+    after: Option<&Orchestration>,
+) -> Change {
+    Change {
+        action,
+        subject: id.to_string(),
+        before: before.map(of_orchestration),
+        after: after.map(of_orchestration),
     }
 }
 
@@ -350,6 +380,7 @@ async fn revise(
     if tasks == before.revision.tasks && notifications == before.revision.notifications {
         return Ok(());
     }
+    hold_named(tx, before.project_id, &tasks, &notifications).await?;
     insert_revision(
         tx,
         before.project_id,

@@ -4,11 +4,15 @@
 //! plugins that were built with a server stay: a task may have begun with them.
 
 use super::plugins::{OPERATOR, lock_plugin};
+use super::quotas::{count_plugins, lock_account};
 use super::rows::Columns;
 use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change};
 use crate::domain::ids::{PluginId, PluginVersionId, ProjectId};
-use crate::domain::plugin::{MOST_IDLE_VERSIONS, MOST_PLUGINS};
+use crate::domain::plugin::MOST_IDLE_VERSIONS;
+use crate::domain::quota::Quota;
 use crate::domain::time::Timestamp;
+use serde_json::json;
 
 /// A version to be added.
 #[derive(Clone, Debug)]
@@ -33,8 +37,6 @@ pub enum AddedVersion {
     Exists,
     /// Other bytes are there under this version.
     OtherContent,
-    /// The project has as many plugins as it may.
-    TooMany,
     /// The plugin's serving version is no longer the one that was seen.
     Changed,
 }
@@ -68,18 +70,43 @@ impl Store {
         .await
     }
 
-    /// Adds a version of a plugin, and the plugin where it is the first one.
+    /// Adds a version of a plugin, and the plugin where it is the first one, while the project's quotas have room.
     pub async fn add_plugin_version(
         &self,
         new: NewVersion,
         now: Timestamp,
     ) -> Result<AddedVersion> {
-        self.write(move |tx| Box::pin(async move { add_version(tx, &new, now).await }))
-            .await
+        let store = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let added = add_version(&store, tx, &new, now).await?;
+                if added == AddedVersion::Added {
+                    let change = Change {
+                        action: Action::PluginUpload,
+                        subject: new.name.clone(),
+                        before: None,
+                        after: Some(json!({"version": new.version, "digest": new.digest, "serves": new.serves})),
+                    };
+                    store.note(tx, new.project_id, change, now).await?;
+                }
+                Ok(added)
+            })
+        })
+        .await
     }
 }
 
-async fn add_version(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<AddedVersion> {
+async fn add_version(
+    store: &Store,
+    tx: &mut Tx,
+    new: &NewVersion,
+    now: Timestamp,
+) -> Result<AddedVersion> {
+    // The operator has no quotas.
+    let account = match new.project_id {
+        OPERATOR => None,
+        project => Some(lock_account(store, tx, project, now).await?),
+    };
     let found = lock_plugin(tx, new.project_id, &new.name).await?;
     if let Some(id) = found {
         let same = sqlx::query(
@@ -104,10 +131,15 @@ async fn add_version(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<Ad
     let id = match found {
         Some(id) => id,
         None if new.seen.is_some() => return Ok(AddedVersion::Changed),
-        None => match insert_plugin(tx, new, now).await? {
-            Some(id) => id,
-            None => return Ok(AddedVersion::TooMany),
-        },
+        None => {
+            if let Some(account) = &account {
+                account.check(Quota::Plugins)?;
+            }
+            match insert_plugin(tx, new, now).await? {
+                Some(id) => id,
+                None => return Ok(AddedVersion::Changed),
+            }
+        }
     };
     let row = sqlx::query("SELECT serving_id FROM plugins WHERE id = $1")
         .bind(id.0)
@@ -117,6 +149,11 @@ async fn add_version(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<Ad
     if serving != new.seen.map(|seen| seen.0) {
         return Ok(AddedVersion::Changed);
     }
+    let size = i64::try_from(new.bytes.len()).unwrap_or(i64::MAX);
+    if let Some(account) = &account {
+        account.check(Quota::StorageBytes)?;
+        count_plugins(tx, new.project_id, i64::from(found.is_none()), size).await?;
+    }
     insert_bytes(tx, &new.digest, &new.bytes, false, now).await?;
     let row = sqlx::query(
         "INSERT INTO plugin_versions (plugin_id, version, digest, size_bytes, manifest, created_at) \
@@ -125,7 +162,7 @@ async fn add_version(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<Ad
     .bind(id.0)
     .bind(&new.version)
     .bind(&new.digest)
-    .bind(i64::try_from(new.bytes.len()).unwrap_or(i64::MAX))
+    .bind(size)
     .bind(&new.manifest)
     .bind(now.0)
     .fetch_one(&mut *tx)
@@ -134,7 +171,7 @@ async fn add_version(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<Ad
         let version = Columns::of(&row, "plugin_versions").int("id")?;
         serve(tx, id, version).await?;
     }
-    drop_idle_versions(tx, id).await?;
+    drop_idle_versions(tx, new.project_id, id).await?;
     Ok(AddedVersion::Added)
 }
 
@@ -147,16 +184,8 @@ async fn serve(tx: &mut Tx, plugin: PluginId, version: i64) -> Result<()> {
     Ok(())
 }
 
-/// `None`: the project has as many plugins as it may.
+/// `None`: it went again at once.
 async fn insert_plugin(tx: &mut Tx, new: &NewVersion, now: Timestamp) -> Result<Option<PluginId>> {
-    let row = sqlx::query("SELECT COUNT(*) AS plugins FROM plugins WHERE project_id = $1")
-        .bind(new.project_id.0)
-        .fetch_one(&mut *tx)
-        .await?;
-    let count: usize = Columns::of(&row, "plugins").count("plugins")?;
-    if count >= MOST_PLUGINS && new.project_id != OPERATOR {
-        return Ok(None);
-    }
     // Another host may have added it a moment ago: then its row is taken, and what was seen of it is compared below.
     sqlx::query(
         "INSERT INTO plugins (project_id, name, kind, created_at) VALUES ($1, $2, $3, $4) \
@@ -203,13 +232,13 @@ pub(super) async fn drop_versions(tx: &mut Tx, project: ProjectId, most: i64) ->
     .await?;
     for row in &rows {
         let version = Columns::of(row, "plugin_versions").int("id")?;
-        drop_version(tx, PluginVersionId(version)).await?;
+        drop_version(tx, project, PluginVersionId(version)).await?;
     }
     Ok(rows.len())
 }
 
 /// Versions beyond the newest few go, but for the one that serves and those that a task under way began with.
-async fn drop_idle_versions(tx: &mut Tx, plugin: PluginId) -> Result<()> {
+async fn drop_idle_versions(tx: &mut Tx, project: ProjectId, plugin: PluginId) -> Result<()> {
     let rows = sqlx::query(
         "SELECT v.id FROM plugin_versions v JOIN plugins p ON p.id = v.plugin_id WHERE p.id = $1 \
          AND (p.serving_id IS NULL OR v.id <> p.serving_id) AND NOT EXISTS (SELECT 1 FROM task_runs t \
@@ -221,17 +250,23 @@ async fn drop_idle_versions(tx: &mut Tx, plugin: PluginId) -> Result<()> {
     .await?;
     for row in rows.iter().skip(MOST_IDLE_VERSIONS) {
         let version = Columns::of(row, "plugin_versions").int("id")?;
-        drop_version(tx, PluginVersionId(version)).await?;
+        drop_version(tx, project, PluginVersionId(version)).await?;
     }
     Ok(())
 }
 
-/// With its bytes, where no other version has the same.
-pub(super) async fn drop_version(tx: &mut Tx, version: PluginVersionId) -> Result<()> {
-    let row = sqlx::query("DELETE FROM plugin_versions WHERE id = $1 RETURNING digest")
+/// With its bytes, where no other version has the same. The project's account is locked.
+pub(super) async fn drop_version(
+    tx: &mut Tx,
+    project: ProjectId,
+    version: PluginVersionId,
+) -> Result<()> {
+    let row = sqlx::query("DELETE FROM plugin_versions WHERE id = $1 RETURNING digest, size_bytes")
         .bind(version.0)
         .fetch_one(&mut *tx)
         .await?;
+    let size = Columns::of(&row, "plugin_versions").int("size_bytes")?;
+    count_plugins(tx, project, 0, -size).await?;
     sqlx::query(
         "DELETE FROM plugin_bytes WHERE digest = $1 AND is_builtin = 0 \
          AND NOT EXISTS (SELECT 1 FROM plugin_versions WHERE digest = $1)",

@@ -5,12 +5,16 @@
 //! the caller saw is still true.
 
 use super::dialect::Dialect;
+use super::plugin_users::{PluginUse, users_of};
 use super::plugin_versions::drop_version;
+use super::quotas::{count_plugins, lock_account};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
-use crate::domain::ids::{JobId, OrchestrationId, PluginId, PluginVersionId, ProjectId};
+use crate::domain::audit::{Action, Change};
+use crate::domain::ids::{PluginId, PluginVersionId, ProjectId};
 use crate::domain::plugin::Grant;
 use crate::domain::time::Timestamp;
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
 /// The operator, where a project's id would stand.
@@ -74,20 +78,6 @@ pub enum Pinned {
     Own(Option<Grant>),
 }
 
-/// What a plugin is used by, at most some of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PluginUse {
-    pub components: Vec<String>,
-    pub orchestrations: Vec<OrchestrationId>,
-    pub jobs: Vec<JobId>,
-}
-
-impl PluginUse {
-    fn is_empty(&self) -> bool {
-        self.components.is_empty() && self.orchestrations.is_empty() && self.jobs.is_empty()
-    }
-}
-
 /// What became of the wish to delete a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletedPlugin {
@@ -96,7 +86,6 @@ pub enum DeletedPlugin {
     InUse(PluginUse),
 }
 
-const MOST_NAMED: usize = 10;
 const PLUGIN_COLUMNS: &str = "id, project_id, name, created_at, granted, serving_id";
 
 impl Store {
@@ -192,6 +181,15 @@ impl Store {
         Ok(builtin.map(|_| Pinned::BuiltIn))
     }
 
+    /// Whether a component is kept: some version has it, or it was built with a server.
+    pub async fn has_plugin_bytes(&self, digest: &str) -> Result<bool> {
+        let row = sqlx::query("SELECT digest FROM plugin_bytes WHERE digest = $1")
+            .bind(digest)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// A component's bytes. Large.
     pub async fn read_plugin_bytes(&self, digest: &str) -> Result<Option<Vec<u8>>> {
         let row = sqlx::query("SELECT bytes FROM plugin_bytes WHERE digest = $1")
@@ -210,44 +208,54 @@ impl Store {
         name: String,
         grant: Grant,
         version: PluginVersionId,
+        now: Timestamp,
     ) -> Result<bool> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 lock_plugin(tx, project, &name).await?;
+                let before = granted_to(tx, project, &name).await?;
                 let granted = sqlx::query(
                     "UPDATE plugins SET granted = $3, serving_id = $4 WHERE project_id = $1 AND name = $2 \
                      AND $4 = (SELECT MAX(v.id) FROM plugin_versions v WHERE v.plugin_id = plugins.id)",
                 )
                 .bind(project.0)
-                .bind(name)
+                .bind(&name)
                 .bind(to_json("plugins", &grant)?)
                 .bind(version.0)
-                .execute(tx)
+                .execute(&mut *tx)
                 .await?;
-                Ok(granted.rows_affected() == 1)
+                if granted.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                let change = Change {
+                    action: Action::PluginGrant,
+                    after: granted_to(tx, project, &name).await?,
+                    subject: name,
+                    before,
+                };
+                store.note(tx, project, change, now).await?;
+                Ok(true)
             })
         })
         .await
     }
 
-    /// Deletes a plugin of the project with all its versions, unless something uses it. `orchestrations` are those
-    /// whose tasks name it.
+    /// Deletes a plugin of the project with all its versions, unless something uses it.
     pub async fn delete_plugin(
         &self,
         project: ProjectId,
         name: String,
-        orchestrations: Vec<OrchestrationId>,
+        now: Timestamp,
     ) -> Result<DeletedPlugin> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
+                lock_account(&store, tx, project, now).await?;
                 let Some(id) = lock_plugin(tx, project, &name).await? else {
                     return Ok(DeletedPlugin::NotFound);
                 };
-                let users = PluginUse {
-                    components: components_of(tx, project, &name).await?,
-                    orchestrations: orchestrations.into_iter().take(MOST_NAMED).collect(),
-                    jobs: open_jobs_of(tx, project, id).await?,
-                };
+                let users = users_of(tx, project, id, &name).await?;
                 if !users.is_empty() {
                     return Ok(DeletedPlugin::InUse(users));
                 }
@@ -257,12 +265,20 @@ impl Store {
                     .await?;
                 for row in &versions {
                     let version = Columns::of(row, "plugin_versions").int("id")?;
-                    drop_version(tx, PluginVersionId(version)).await?;
+                    drop_version(tx, project, PluginVersionId(version)).await?;
                 }
                 sqlx::query("DELETE FROM plugins WHERE id = $1")
                     .bind(id.0)
-                    .execute(tx)
+                    .execute(&mut *tx)
                     .await?;
+                count_plugins(tx, project, -1, 0).await?;
+                let change = Change {
+                    action: Action::PluginDelete,
+                    subject: name,
+                    before: None,
+                    after: None,
+                };
+                store.note(tx, project, change, now).await?;
                 Ok(DeletedPlugin::Done)
             })
         })
@@ -320,33 +336,20 @@ pub(super) async fn lock_plugin(
         .transpose()
 }
 
-async fn components_of(tx: &mut Tx, project: ProjectId, plugin: &str) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "SELECT name FROM components WHERE project_id = $1 AND plugin = $2 ORDER BY name LIMIT $3",
+/// For the audit log: the version that serves, and what it may use.
+async fn granted_to(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<Value>> {
+    let row = sqlx::query(
+        "SELECT p.granted, v.version FROM plugins p LEFT JOIN plugin_versions v ON v.id = p.serving_id \
+         WHERE p.project_id = $1 AND p.name = $2",
     )
     .bind(project.0)
-    .bind(plugin)
-    .bind(i64::try_from(MOST_NAMED).unwrap_or(i64::MAX))
-    .fetch_all(tx)
+    .bind(name)
+    .fetch_optional(tx)
     .await?;
-    rows.iter()
-        .map(|row| Columns::of(row, "components").text("name"))
-        .collect()
-}
-
-/// Jobs with a task under way that began with a version of this plugin: it waits, or a host has it in hand.
-async fn open_jobs_of(tx: &mut Tx, project: ProjectId, plugin: PluginId) -> Result<Vec<JobId>> {
-    let rows = sqlx::query(
-        "SELECT DISTINCT t.job_id AS job_id FROM task_runs t WHERE t.project_id = $1 \
-         AND t.component_digest IN (SELECT digest FROM plugin_versions WHERE plugin_id = $2) \
-         AND (t.wake_at IS NOT NULL OR t.host_id IS NOT NULL) ORDER BY job_id LIMIT $3",
-    )
-    .bind(project.0)
-    .bind(plugin.0)
-    .bind(i64::try_from(MOST_NAMED).unwrap_or(i64::MAX))
-    .fetch_all(tx)
-    .await?;
-    rows.iter()
-        .map(|row| Ok(JobId(Columns::of(row, "task_runs").int("job_id")?)))
-        .collect()
+    row.map(|row| {
+        let columns = Columns::of(&row, "plugins");
+        let grant: Option<Value> = columns.maybe_json("granted")?;
+        Ok(json!({"version": columns.maybe_text("version")?, "granted": grant}))
+    })
+    .transpose()
 }

@@ -246,6 +246,7 @@ const REST: &[&str] = &[
      (SELECT project_id, idempotency_key FROM idempotency_keys WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM credentials WHERE (project_id, name) IN \
      (SELECT project_id, name FROM credentials WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM components WHERE id IN (SELECT id FROM components WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM plugins WHERE id IN (SELECT id FROM plugins WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE project_id = $1 LIMIT $2)",

@@ -35,7 +35,7 @@ pub struct ProjectUse {
 }
 
 /// Columns of a project's account, for [`read`].
-pub(super) const COLUMNS: &str = "disabled_at, own_limits, orchestration_count, storage_bytes, use_day, jobs_today, \
+pub(super) const COLUMNS: &str = "disabled_at, own_limits, orchestration_count, plugin_count, storage_bytes, use_day, jobs_today, \
     skipped_today, cpu_micros_today";
 
 /// A project as a transaction finds it.
@@ -263,6 +263,24 @@ pub(super) async fn count_orchestrations(tx: &mut Tx, project: ProjectId, by: i6
     Ok(())
 }
 
+/// Counts plugins that came or went, and what is kept of them. The account is locked.
+pub(super) async fn count_plugins(
+    tx: &mut Tx,
+    project: ProjectId,
+    by: i64,
+    bytes: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE projects SET plugin_count = plugin_count + $2, storage_bytes = storage_bytes + $3 WHERE id = $1",
+    )
+    .bind(project.0)
+    .bind(by)
+    .bind(bytes)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Counts what is kept from now on. The account is locked.
 pub(super) async fn add_storage(tx: &mut Tx, project: ProjectId, bytes: usize) -> Result<()> {
     sqlx::query("UPDATE projects SET storage_bytes = storage_bytes + $2 WHERE id = $1")
@@ -301,6 +319,7 @@ pub(super) fn read(store: &Store, row: &AnyRow, now: Timestamp) -> Result<Accoun
             jobs_today: today("jobs_today")?,
             running_jobs: 0,
             cpu_today: Duration::from_micros(today("cpu_micros_today")?),
+            plugins: columns.count("plugin_count")?,
             storage_bytes: columns.count("storage_bytes")?,
         },
         skipped_today: today("skipped_today")?,

@@ -8,9 +8,11 @@ use super::quotas::{self, ProjectUse};
 use super::rows::{Columns, storable, to_json};
 use super::tokens::NewToken;
 use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change};
 use crate::domain::ids::ProjectId;
 use crate::domain::quota::{OwnLimit, OwnLimits, Quota};
 use crate::domain::time::Timestamp;
+use serde_json::json;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 
@@ -74,7 +76,10 @@ impl Store {
             Box::pin(async move {
                 let id = insert_project(tx, &name, &master, now).await?;
                 set_limits(tx, id, &limits).await?;
-                find(&store, tx, id, now).await
+                let made = find(&store, tx, id, now).await?;
+                let change = change_of(Action::ProjectCreate, id, None, made.as_ref());
+                store.note(tx, id, change, now).await?;
+                Ok(made)
             })
         })
         .await
@@ -114,7 +119,7 @@ impl Store {
                     }
                     _ => {}
                 }
-                let mut limits = before.own_limits;
+                let mut limits = before.own_limits.clone();
                 for (quota, limit) in change.limits {
                     match limit {
                         Some(limit) => limits.insert(quota, limit),
@@ -122,7 +127,10 @@ impl Store {
                     };
                 }
                 set_limits(tx, id, &limits).await?;
-                find(&store, tx, id, now).await
+                let after = find(&store, tx, id, now).await?;
+                let change = change_of(Action::ProjectUpdate, id, Some(&before), after.as_ref());
+                store.note(tx, id, change, now).await?;
+                Ok(after)
             })
         })
         .await
@@ -153,6 +161,22 @@ async fn find(store: &Store, tx: &mut Tx, id: ProjectId, now: Timestamp) -> Resu
         .fetch_optional(tx)
         .await?;
     row.map(|row| read(store, &row, now)).transpose()
+}
+
+/// For the audit log.
+fn change_of(
+    action: Action,
+    id: ProjectId,
+    before: Option<&Tenant>,
+    after: Option<&Tenant>,
+) -> Change {
+    let tell = |one: &Tenant| json!({"name": one.name, "isDisabled": one.disabled_at.is_some(), "quotas": one.own_limits});
+    Change {
+        action,
+        subject: id.to_string(),
+        before: before.map(tell),
+        after: after.map(tell),
+    }
 }
 
 async fn set_state(

@@ -7,6 +7,7 @@ use super::locks::{TokenOf, lock_orchestrations_of, lock_token};
 use super::rows::{Columns, storable, to_json};
 use super::tokens::{COLUMNS, NewToken, Token, TokenSecret, insert_token, read};
 use super::{Result, Store, Tx};
+use crate::domain::audit::{Action, Change, of_token};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
 use crate::domain::time::Timestamp;
@@ -69,9 +70,10 @@ impl Store {
         new: NewToken,
         now: Timestamp,
     ) -> Result<Token> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                Ok(Token {
+                let token = Token {
                     id: insert_token(tx, project, &new, now).await?,
                     project_id: project,
                     description: new.description,
@@ -80,7 +82,10 @@ impl Store {
                     is_disabled: false,
                     rights: new.rights,
                     creator: new.creator,
-                })
+                };
+                let change = change_of(Action::TokenCreate, token.id, None, Some(&token));
+                store.note(tx, project, change, now).await?;
+                Ok(token)
             })
         })
         .await
@@ -132,6 +137,7 @@ impl Store {
         by: Rights,
         now: Timestamp,
     ) -> Result<ChangedToken> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 if change.description.is_some() {
@@ -159,6 +165,8 @@ impl Store {
                 }
                 set_rights(tx, project, id, &rights, is_disabled).await?;
                 let after = find(tx, project, id).await?;
+                let change = change_of(Action::TokenUpdate, id, Some(&before), after.as_ref());
+                store.note(tx, project, change, now).await?;
                 Ok(after.map_or(ChangedToken::NotFound, |after| {
                     ChangedToken::Done(Box::new(after))
                 }))
@@ -177,6 +185,7 @@ impl Store {
         by: Rights,
         now: Timestamp,
     ) -> Result<ChangedToken> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let Some(before) = find_locked(tx, project, id).await? else {
@@ -195,6 +204,8 @@ impl Store {
                 .bind(now.0)
                 .execute(&mut *tx)
                 .await?;
+                let change = change_of(Action::TokenRefresh, id, Some(&before), Some(&before));
+                store.note(tx, project, change, now).await?;
                 Ok(ChangedToken::Done(Box::new(Token {
                     refreshed_at: now,
                     ..before
@@ -205,7 +216,13 @@ impl Store {
     }
 
     /// Deletes a token that is no master and that no orchestration and no open job uses.
-    pub async fn delete_token(&self, project: ProjectId, id: TokenId) -> Result<DeletedToken> {
+    pub async fn delete_token(
+        &self,
+        project: ProjectId,
+        id: TokenId,
+        now: Timestamp,
+    ) -> Result<DeletedToken> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 let Some(token) = find_locked(tx, project, id).await? else {
@@ -221,12 +238,25 @@ impl Store {
                 sqlx::query("DELETE FROM tokens WHERE id = $1 AND project_id = $2")
                     .bind(id.0)
                     .bind(project.0)
-                    .execute(tx)
+                    .execute(&mut *tx)
                     .await?;
+                let change = change_of(Action::TokenDelete, id, Some(&token), None);
+                store.note(tx, project, change, now).await?;
                 Ok(DeletedToken::Done)
             })
         })
         .await
+    }
+}
+
+/// For the audit log.
+fn change_of(action: Action, id: TokenId, before: Option<&Token>, after: Option<&Token>) -> Change {
+    let tell = |token: &Token| of_token(&token.description, token.is_disabled, &token.rights);
+    Change {
+        action,
+        subject: id.to_string(),
+        before: before.map(tell),
+        after: after.map(tell),
     }
 }
 

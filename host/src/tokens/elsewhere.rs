@@ -4,7 +4,8 @@
 //! where an orchestration uses it, because its runs need it; its id is the Storage API's.
 
 use super::remote::{Remote, RemoteError, RemoteSettings, RemoteToken};
-use super::{TokenError, Tokens};
+use super::seal::SealError;
+use super::{TokenError, Tokens, lookup};
 use crate::domain::ids::{ProjectId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::Rights;
@@ -47,7 +48,8 @@ impl Tokens {
         secret: &str,
     ) -> Result<Option<Token>, TokenError> {
         let now = self.clock.now();
-        let found = remote.verify(self.lookup(secret), secret, now).await?;
+        let key = self.keys.current().ok_or(SealError::NoKey)?;
+        let found = remote.verify(lookup(&key, secret), secret, now).await?;
         let Some(found) = found else { return Ok(None) };
         let project = self
             .store

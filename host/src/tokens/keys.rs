@@ -1,7 +1,8 @@
 //! The master key, and the keys that are derived from it.
 //!
-//! Thirty-two bytes, the same for all hosts of one database: from `ORCHESTRATOR_MASTER_KEY`, else from a 0600 file in
-//! the data directory that the first start makes. Nothing is encrypted with it directly; each purpose has a key of its
+//! Thirty-two bytes, the same for all hosts of one database: from a setting, else from a 0600 file that the first start
+//! makes. Several, newest first, while they take turns: each has the number that the database knows it by, and values
+//! are opened under whichever sealed them. Nothing is encrypted with a master key directly; each purpose has a key of its
 //! own (HKDF-SHA256, RFC 5869), so that no two purposes can be played against each other.
 
 use crate::clock::{Random, RandomUnavailable};
@@ -14,6 +15,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The name of the key file in the data directory.
 pub const KEY_FILE: &str = "master.key";
@@ -34,18 +36,59 @@ pub enum KeyError {
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
+    #[error(
+        "{} holds an older master key still: wait until `orchestrator key status` says that it is retired, then run \
+         `orchestrator key drop`", path.display()
+    )]
+    UnderWay { path: PathBuf },
     #[error("the keys could not be derived from the master key")]
     Derivation,
 }
 
-/// The derived keys. Cloning is cheap; nothing of them prints.
+/// Most master keys at once.
+const MOST_KEYS: usize = 8;
+
+/// Where master keys are read from.
+#[derive(Clone)]
+pub enum KeySource {
+    /// A setting: fixed for the life of the process.
+    Given(String),
+    /// Made where it is missing, and read again while the server runs.
+    File(PathBuf),
+}
+
+/// The derived keys. Cloning is cheap, and all clones see a change; nothing of them prints.
 #[derive(Clone)]
 pub struct Keys {
+    source: KeySource,
+    ring: Arc<RwLock<Ring>>,
+    /// Authenticates compiled plugins on disk.
+    pub plugin_cache: [u8; 32],
+}
+
+/// The keys of this host that the database knows.
+#[derive(Clone, Default)]
+struct Ring {
+    /// As the source had them.
+    text: String,
+    keys: Vec<Arc<Derived>>,
+    /// The one that seals.
+    current: Option<Arc<Derived>>,
+}
+
+/// What comes of one master key.
+pub(super) struct Derived {
+    /// What it seals begins with this; 0 for a key that the database does not know yet.
+    pub(super) id: u8,
     /// One block of SHA-256, the size that HMAC takes as it is.
     pub(super) lookup: [u8; 64],
     pub(super) sealing: [u8; 32],
-    /// Authenticates compiled plugins on disk.
-    pub plugin_cache: [u8; 32],
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySource")
+    }
 }
 
 impl fmt::Debug for Keys {
@@ -60,27 +103,174 @@ impl Keys {
     /// # Errors
     /// A malformed key, or a file that is unreadable or readable by others.
     pub fn load(setting: Option<&str>, data_dir: &Path, random: &Random) -> Result<Self, KeyError> {
-        let master = match setting {
-            Some(text) => decode(text).ok_or(KeyError::MalformedSetting)?,
-            None => read_or_make(&data_dir.join(KEY_FILE), random)?,
-        };
-        Self::derive(&master)
+        Self::from_source(
+            match setting {
+                Some(text) => KeySource::Given(text.to_owned()),
+                None => KeySource::File(data_dir.join(KEY_FILE)),
+            },
+            random,
+        )
     }
 
-    fn derive(master: &[u8; 32]) -> Result<Self, KeyError> {
-        let derivation = Hkdf::<Sha256>::new(None, master);
+    /// From where they are.
+    ///
+    /// # Errors
+    /// See [`Keys::load`].
+    pub fn from_source(source: KeySource, random: &Random) -> Result<Self, KeyError> {
+        let text = match &source {
+            KeySource::Given(text) => text.clone(),
+            KeySource::File(path) => read_or_make(path, random)?,
+        };
+        let masters = decode_all(&text).ok_or_else(|| source.malformed())?;
+        let newest = masters.first().ok_or_else(|| source.malformed())?;
+        let derivation = Hkdf::<Sha256>::new(None, newest);
+        let ring = Ring {
+            text,
+            keys: derive_all(&masters)?,
+            current: None,
+        };
         Ok(Self {
-            lookup: expand(&derivation, b"orchestrator token lookup 1")?,
-            sealing: expand(&derivation, b"orchestrator sealing 1")?,
+            source,
+            ring: Arc::new(RwLock::new(ring)),
             plugin_cache: expand(&derivation, b"orchestrator plugin cache 1")?,
         })
     }
+
+    /// How many keys there are, without making any.
+    ///
+    /// # Errors
+    /// See [`Keys::load`].
+    pub fn look_at(source: &KeySource) -> Result<usize, KeyError> {
+        let text = match source {
+            KeySource::Given(text) => Some(text.clone()),
+            KeySource::File(path) => read_private(path)?,
+        };
+        let keys = text.as_deref().and_then(decode_all);
+        keys.map(|keys| keys.len())
+            .ok_or_else(|| source.malformed())
+    }
+
+    /// A ring of one key that seals, for tests of sealing alone.
+    #[cfg(test)]
+    pub(super) fn alone(text: &str, id: u8) -> Self {
+        let keys = Self::load(Some(text), Path::new("/nowhere"), &Random::seeded(1)).unwrap();
+        let key = keys.all().remove(0).numbered(id);
+        keys.use_ring(vec![Arc::new(key)], id);
+        keys
+    }
+
+    /// Reads a key file that has changed; `true` where it has. What was read has no numbers yet.
+    ///
+    /// # Errors
+    /// A file that cannot be used: the keys stay as they were.
+    pub(super) fn read_again(&self) -> Result<bool, KeyError> {
+        let source @ KeySource::File(path) = &self.source else {
+            return Ok(false);
+        };
+        let text = read_private(path)?.ok_or_else(|| source.malformed())?;
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if text == ring.text {
+            return Ok(false);
+        }
+        let masters = decode_all(&text).ok_or_else(|| source.malformed())?;
+        let known = std::mem::take(&mut ring.keys);
+        ring.keys = derive_all(&masters)?
+            .into_iter()
+            .map(|key| {
+                let same = known.iter().find(|known| known.sealing == key.sealing);
+                same.cloned().unwrap_or(key)
+            })
+            .collect();
+        ring.text = text;
+        Ok(true)
+    }
+
+    /// Newest first.
+    pub(super) fn all(&self) -> Vec<Arc<Derived>> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.keys.clone()
+    }
+
+    /// The one that seals, once the database was asked.
+    pub(super) fn current(&self) -> Option<Arc<Derived>> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.current.clone()
+    }
+
+    /// From now on these keys open, and the one of that number seals.
+    pub(super) fn use_ring(&self, keys: Vec<Arc<Derived>>, current: u8) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        ring.current = keys.iter().find(|key| key.id == current).cloned();
+        ring.keys = keys;
+    }
 }
 
-/// Whether a text is a master key at all, as the setting may give it.
+impl KeySource {
+    fn malformed(&self) -> KeyError {
+        match self {
+            Self::Given(_) => KeyError::MalformedSetting,
+            Self::File(path) => KeyError::MalformedFile { path: path.clone() },
+        }
+    }
+}
+
+impl Derived {
+    /// The same key under the number that the database knows it by.
+    pub(super) fn numbered(&self, id: u8) -> Self {
+        Self { id, ..*self }
+    }
+}
+
+fn derive_all(masters: &[[u8; 32]]) -> Result<Vec<Arc<Derived>>, KeyError> {
+    let derive = |master: &[u8; 32]| {
+        let derivation = Hkdf::<Sha256>::new(None, master);
+        Ok(Arc::new(Derived {
+            id: 0,
+            lookup: expand(&derivation, b"orchestrator token lookup 1")?,
+            sealing: expand(&derivation, b"orchestrator sealing 1")?,
+        }))
+    };
+    masters.iter().map(derive).collect()
+}
+
+/// Puts a fresh master key before those of a key file, for the hosts to take up.
+///
+/// # Errors
+/// A file that cannot be read or written, or that holds as many keys as there may be.
+pub fn add_key_to_file(path: &Path, random: &Random) -> Result<(), KeyError> {
+    let malformed = || KeyError::MalformedFile {
+        path: path.to_owned(),
+    };
+    let text = read_private(path)?.ok_or_else(malformed)?;
+    let masters = decode_all(&text).ok_or_else(malformed)?;
+    if masters.len() > 1 {
+        return Err(KeyError::UnderWay {
+            path: path.to_owned(),
+        });
+    }
+    let mut key = [0; 32];
+    random.fill(&mut key)?;
+    let fresh = BASE64_STANDARD.encode(key);
+    write_private(path, &format!("{fresh}\n{}\n", text.trim()))
+}
+
+/// Takes all but the newest master key out of a key file.
+///
+/// # Errors
+/// A file that cannot be read or written.
+pub fn drop_old_keys_of_file(path: &Path) -> Result<(), KeyError> {
+    let text = read_private(path)?.unwrap_or_default();
+    let newest = text.split_whitespace().next();
+    let newest = newest.ok_or_else(|| KeyError::MalformedFile {
+        path: path.to_owned(),
+    })?;
+    write_private(path, &format!("{newest}\n"))
+}
+
+/// Whether a text is master keys at all, as the setting may give them.
 #[must_use]
 pub fn is_master_key(text: &str) -> bool {
-    decode(text).is_some()
+    decode_all(text).is_some()
 }
 
 fn expand<const BYTES: usize>(
@@ -93,16 +283,15 @@ fn expand<const BYTES: usize>(
     expanded.map(|()| key).map_err(|_| KeyError::Derivation)
 }
 
-fn read_or_make(path: &Path, random: &Random) -> Result<[u8; 32], KeyError> {
+fn read_or_make(path: &Path, random: &Random) -> Result<String, KeyError> {
     if let Some(text) = read_private(path)? {
-        return decode(&text).ok_or_else(|| KeyError::MalformedFile {
-            path: path.to_owned(),
-        });
+        return Ok(text);
     }
     let mut key = [0; 32];
     random.fill(&mut key)?;
-    write_private(path, &format!("{}\n", BASE64_STANDARD.encode(key)))?;
-    Ok(key)
+    let text = format!("{}\n", BASE64_STANDARD.encode(key));
+    write_private(path, &text)?;
+    Ok(text)
 }
 
 /// The text of a file that nobody else may read; `None` where there is none.
@@ -149,6 +338,12 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
+/// Keys between white space; `None` where one is none, or there are none or too many.
+fn decode_all(text: &str) -> Option<Vec<[u8; 32]>> {
+    let keys: Vec<[u8; 32]> = text.split_whitespace().map(decode).collect::<Option<_>>()?;
+    (1..=MOST_KEYS).contains(&keys.len()).then_some(keys)
+}
+
 fn decode(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -171,8 +366,8 @@ mod tests {
         let first = Keys::load(None, dir.path(), &Random::seeded(1)).unwrap();
         let second = Keys::load(None, dir.path(), &Random::seeded(2)).unwrap();
 
-        assert_eq!(first.sealing, second.sealing);
-        assert_ne!(first.sealing, first.plugin_cache);
+        assert_eq!(first.all()[0].sealing, second.all()[0].sealing);
+        assert_ne!(first.all()[0].sealing, first.plugin_cache);
         let metadata = fs::metadata(dir.path().join(KEY_FILE)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
     }
@@ -201,7 +396,9 @@ mod tests {
         let hex = load(&"ab".repeat(32)).unwrap();
         let base64 = load(&BASE64_STANDARD.encode([0xab; 32])).unwrap();
 
-        assert_eq!(hex.sealing, base64.sealing);
+        assert_eq!(hex.all()[0].sealing, base64.all()[0].sealing);
+        let both = load(&format!("{} {}", "cd".repeat(32), "ab".repeat(32))).unwrap();
+        assert_eq!(both.all()[1].sealing, hex.all()[0].sealing);
         assert!(load("abab").is_err());
         assert!(!dir.path().join(KEY_FILE).exists());
     }

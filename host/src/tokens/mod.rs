@@ -9,11 +9,15 @@ mod elsewhere;
 mod keys;
 mod operator;
 mod remote;
+mod rotation;
 mod seal;
 
-pub use keys::{KEY_FILE, KeyError, Keys, is_master_key};
+pub use keys::{
+    KEY_FILE, KeyError, KeySource, Keys, add_key_to_file, drop_old_keys_of_file, is_master_key,
+};
 pub use operator::OperatorToken;
 pub use remote::{RemoteError, RemoteSettings};
+pub use rotation::opens_all;
 pub use seal::SealError;
 
 use crate::clock::{Clock, Random, RandomUnavailable};
@@ -22,6 +26,7 @@ use crate::domain::orchestration::TokenReference;
 use crate::domain::token::Rights;
 use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
 use hmac::{Hmac, KeyInit, Mac};
+use keys::Derived;
 use remote::Remote;
 use seal::Label;
 use sha2::Sha256;
@@ -53,10 +58,12 @@ pub enum TokenError {
     #[error("Tokens and projects are kept by the Storage API at {url}: ask there")]
     Elsewhere { url: String },
     #[error(
-        "the master key is not the one that this database was made with: set ORCHESTRATOR_MASTER_KEY, or put the \
-         database's own {KEY_FILE} back into the data directory"
+        "the master key is not the one that this database was made with, or uses now: set ORCHESTRATOR_MASTER_KEY, or \
+         put the database's own {KEY_FILE} back into the data directory"
     )]
     WrongKey,
+    #[error("a master key was changed 255 times: there is no number left for another one")]
+    TooManyKeys,
     #[error(
         "{} must hold 16 to 256 visible ASCII characters: it is the master token of an unfinished first start; remove \
          it to have a new one made", path.display()
@@ -92,22 +99,21 @@ impl Tokens {
         clock: Clock,
         random: Random,
     ) -> Result<Self, TokenError> {
-        let label = Label {
-            purpose: "key check",
-            owner: b"",
+        let tokens = Self {
+            store,
+            keys,
+            clock,
+            random,
+            remote: None,
         };
-        let mine = seal::seal(&keys, &random, label, KEY_CHECK)?;
-        let kept = store.keep_setting("key-check", mine).await?;
-        match seal::open(&keys, label, &kept) {
-            Ok(plain) if plain == KEY_CHECK => Ok(Self {
-                store,
-                keys,
-                clock,
-                random,
-                remote: None,
-            }),
-            _ => Err(TokenError::WrongKey),
-        }
+        tokens.number_keys().await?;
+        Ok(tokens)
+    }
+
+    /// The database that the tokens are in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The token whose secret this is; `None` for unknown, expired and disabled ones and for what cannot be a secret.
@@ -121,9 +127,16 @@ impl Tokens {
         if let Some(remote) = &self.remote {
             return self.authenticate_elsewhere(remote, presented).await;
         }
-        let token = self.store.find_token(&self.lookup(presented)).await?;
         let now = self.clock.now();
-        Ok(token.filter(|token| !token.is_disabled && !token.rights.is_expired(now)))
+        // Oldest first: a secret that moves to a newer key meanwhile is found under one of the two.
+        for key in self.keys.all().iter().rev() {
+            let token = self.store.find_token(&lookup(key, presented)).await?;
+            if let Some(token) = token {
+                let is_usable = !token.is_disabled && !token.rights.is_expired(now);
+                return Ok(is_usable.then_some(token));
+            }
+        }
+        Ok(None)
     }
 
     /// A token with a made-up secret, to be added for an orchestration: it goes with the last job that uses it.
@@ -258,21 +271,18 @@ impl Tokens {
     }
 
     fn keep(&self, secret: &str) -> Result<TokenSecret, SealError> {
-        let lookup = self.lookup(secret);
-        let sealed = seal::seal(
-            &self.keys,
-            &self.random,
-            token_label(&lookup),
-            secret.as_bytes(),
-        )?;
+        let key = self.keys.current().ok_or(SealError::NoKey)?;
+        let lookup = lookup(&key, secret);
+        let sealed = seal::seal_under(&key, &self.random, token_label(&lookup), secret.as_bytes())?;
         Ok(TokenSecret { lookup, sealed })
     }
+}
 
-    fn lookup(&self, secret: &str) -> Vec<u8> {
-        let mut mac = Hmac::<Sha256>::new(&self.keys.lookup.into());
-        mac.update(secret.as_bytes());
-        mac.finalize().into_bytes().to_vec()
-    }
+/// Finds the row of a secret, and is no secret itself.
+fn lookup(key: &Derived, secret: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new(&key.lookup.into());
+    mac.update(secret.as_bytes());
+    mac.finalize().into_bytes().to_vec()
 }
 
 fn master_token(secret: TokenSecret) -> NewToken {

@@ -3,13 +3,11 @@
 //! A sealed value is one byte that names the key, 24 bytes of nonce and the ciphertext with its tag. The purpose and the
 //! owner are authenticated with it, so that a sealed value which is moved to another row does not open there.
 
-use super::keys::Keys;
+use super::keys::{Derived, Keys};
 use crate::clock::{Random, RandomUnavailable};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 
-/// Names the only key there is so far.
-const KEY_ID: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
 /// Why a value was not sealed or opened.
@@ -19,6 +17,9 @@ pub enum SealError {
     Random(#[from] RandomUnavailable),
     #[error("the value is too long to be sealed")]
     TooLong,
+    /// The database was not asked yet, or this host lacks the key that is in use.
+    #[error("this host has no master key to seal with")]
+    NoKey,
     /// Damaged, moved from elsewhere, or sealed under another master key.
     #[error("a sealed value does not open under this master key")]
     Unreadable,
@@ -44,32 +45,51 @@ pub(super) fn seal(
     label: Label<'_>,
     plain: &[u8],
 ) -> Result<Vec<u8>, SealError> {
+    let current = keys.current().ok_or(SealError::NoKey)?;
+    seal_under(&current, random, label, plain)
+}
+
+pub(super) fn seal_under(
+    key: &Derived,
+    random: &Random,
+    label: Label<'_>,
+    plain: &[u8],
+) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0; NONCE_BYTES];
     random.fill(&mut nonce)?;
     let payload = Payload {
         msg: plain,
         aad: &label.bytes(),
     };
-    let cipher = XChaCha20Poly1305::new(&keys.sealing.into());
+    let cipher = XChaCha20Poly1305::new(&key.sealing.into());
     let encrypted = cipher
         .encrypt(&XNonce::from(nonce), payload)
         .map_err(|_| SealError::TooLong)?;
-    Ok([&[KEY_ID][..], &nonce, &encrypted].concat())
+    Ok([&[key.id][..], &nonce, &encrypted].concat())
 }
 
 pub(super) fn open(keys: &Keys, label: Label<'_>, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-    let (key_id, rest) = sealed.split_first().ok_or(SealError::Unreadable)?;
+    let id = sealed.first().ok_or(SealError::Unreadable)?;
+    let all = keys.all();
+    let key = all.iter().find(|key| key.id == *id);
+    open_under(key.ok_or(SealError::Unreadable)?, label, sealed)
+}
+
+/// The first byte is not looked at.
+pub(super) fn open_under(
+    key: &Derived,
+    label: Label<'_>,
+    sealed: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let (_, rest) = sealed.split_first().ok_or(SealError::Unreadable)?;
     let (nonce, encrypted) = rest
         .split_first_chunk::<NONCE_BYTES>()
         .ok_or(SealError::Unreadable)?;
-    if *key_id != KEY_ID {
-        return Err(SealError::Unreadable);
-    }
     let payload = Payload {
         msg: encrypted,
         aad: &label.bytes(),
     };
-    let cipher = XChaCha20Poly1305::new(&keys.sealing.into());
+    let cipher = XChaCha20Poly1305::new(&key.sealing.into());
     cipher
         .decrypt(&XNonce::from(*nonce), payload)
         .map_err(|_| SealError::Unreadable)
@@ -80,8 +100,7 @@ mod tests {
     use super::*;
 
     fn keys(text: &str) -> Keys {
-        let nowhere = std::path::Path::new("/nowhere");
-        Keys::load(Some(&text.repeat(32)), nowhere, &Random::seeded(1)).unwrap()
+        Keys::alone(&text.repeat(32), 1)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table of errors and their answers.
 
 use super::*;
-use crate::api::ApiSettings;
+use crate::api::{ApiSettings, Limiter, RateLimits};
 use crate::clock::{Clock, Random};
 use crate::domain::quota::Quota;
 use crate::domain::role::Roles;
@@ -228,6 +228,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         clock,
         random,
         settings: Arc::new(settings),
+        limiter: Limiter::new(RateLimits::default()),
         runner: Wake::default(),
         scheduler: Wake::default(),
         deliverer: Wake::default(),

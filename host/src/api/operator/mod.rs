@@ -11,16 +11,33 @@ pub(super) use projects::{
 };
 pub(super) use tokens::{create_token, list_tokens, revoke_token, rotate_token};
 
+use super::auth::address_of;
 use super::{ApiError, ApiState};
+use crate::domain::audit::Actor;
+use crate::store::Store;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use std::net::IpAddr;
 
 /// The header that carries the operator's token.
 const OPERATOR_HEADER: &str = "x-operator-token";
 
 /// Whoever presented the operator's token.
 #[derive(Debug)]
-pub(super) struct Operator;
+pub(super) struct Operator {
+    /// Where the request comes from.
+    address: IpAddr,
+}
+
+impl Operator {
+    /// The store, which notes changes as the operator's.
+    fn store(&self, state: &ApiState) -> Store {
+        state.store.on_behalf_of(Actor {
+            token: None,
+            address: self.address.to_string(),
+        })
+    }
+}
 
 impl FromRequestParts<ApiState> for Operator {
     type Rejection = ApiError;
@@ -30,10 +47,20 @@ impl FromRequestParts<ApiState> for Operator {
         let token = token.ok_or(ApiError::NotFound)?;
         let presented = parts.headers.get(OPERATOR_HEADER);
         let presented = presented.and_then(|value| value.to_str().ok());
-        if presented.is_some_and(|presented| token.is(presented.trim())) {
-            Ok(Self)
-        } else {
-            Err(ApiError::OperatorUnauthorized)
+        let presented = presented.map(str::trim);
+        let (address, now) = (address_of(parts, state), state.clock.now());
+        state
+            .limiter
+            .admit_token(presented.unwrap_or_default(), address, now)?;
+        match presented.filter(|presented| token.is(presented)) {
+            Some(secret) => {
+                state.limiter.note_valid(secret, now);
+                Ok(Self { address })
+            }
+            None => {
+                state.limiter.note_refused(presented, address, now);
+                Err(ApiError::OperatorUnauthorized)
+            }
         }
     }
 }

@@ -33,14 +33,17 @@ pub(in crate::api) async fn read_project(
 /// The answer holds the master token, which is shown this once.
 pub(in crate::api) async fn create_project(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
     state.tokens.check_are_here()?;
     let (name, limits) = check(|faults| read_new_project(&body, faults))?;
     let (master, secret) = state.tokens.new_master_token()?;
     let now = state.clock.now();
-    let made = state.store.create_tenant(name, limits, master, now).await?;
+    let made = operator
+        .store(&state)
+        .create_tenant(name, limits, master, now)
+        .await?;
     let made = made.ok_or(ApiError::NotFound)?;
     tracing::info!(project = %made.id, "operator: project created");
     let printed = print_new_project(&made, &secret, now);
@@ -49,7 +52,7 @@ pub(in crate::api) async fn create_project(
 
 pub(in crate::api) async fn change_project(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     id: IdText,
     JsonObject(body): JsonObject,
 ) -> Result<Response, ApiError> {
@@ -57,7 +60,10 @@ pub(in crate::api) async fn change_project(
     let change = check(|faults| read_project_change(&body, faults))?;
     let is_disabled = change.is_disabled;
     let now = state.clock.now();
-    let changed = state.store.change_tenant(id, change, now).await?;
+    let changed = operator
+        .store(&state)
+        .change_tenant(id, change, now)
+        .await?;
     let changed = changed.ok_or(ApiError::NotFound)?;
     tracing::info!(project = %id, is_disabled, "operator: project changed");
     state.scheduler.poke();
@@ -68,11 +74,15 @@ pub(in crate::api) async fn change_project(
 /// For everybody it is gone when this is answered; what there was of it is removed in the background.
 pub(in crate::api) async fn delete_project(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     id: IdText,
 ) -> Result<StatusCode, ApiError> {
     let id = id.read(ProjectId::from_text)?;
-    if !state.store.delete_tenant(id, state.clock.now()).await? {
+    if !operator
+        .store(&state)
+        .delete_tenant(id, state.clock.now())
+        .await?
+    {
         return Err(ApiError::NotFound);
     }
     tracing::info!(project = %id, "operator: project deleted");

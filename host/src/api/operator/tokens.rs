@@ -30,7 +30,7 @@ pub(in crate::api) async fn list_tokens(
 /// Of any rights but a master's.
 pub(in crate::api) async fn create_token(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     base: Base,
     id: IdText,
     JsonOrForm(body): JsonOrForm,
@@ -46,7 +46,10 @@ pub(in crate::api) async fn create_token(
         rights: Rights::default().changed(&wish.rights, now),
         creator: None,
     };
-    let token = state.store.create_token(owner.id, new, now).await?;
+    let token = operator
+        .store(&state)
+        .create_token(owner.id, new, now)
+        .await?;
     tracing::info!(project = %owner.id, token = %token.id, "operator: token created");
     let printed = print_token_with_secret(&token, &secret, &owner, now, &base);
     Ok((StatusCode::CREATED, printed).into_response())
@@ -56,13 +59,17 @@ pub(in crate::api) async fn create_token(
 /// instead.
 pub(in crate::api) async fn revoke_token(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     ids: TwoIds,
 ) -> Result<StatusCode, ApiError> {
     state.tokens.check_are_here()?;
     let (project, id) = ids.read(ProjectId::from_text, TokenId::from_text)?;
     let project = owner(&state, project).await?.id;
-    match state.store.delete_token(project, id).await? {
+    match operator
+        .store(&state)
+        .delete_token(project, id, state.clock.now())
+        .await?
+    {
         DeletedToken::Done => {}
         DeletedToken::NotFound => return Err(ApiError::NotFound),
         DeletedToken::IsMaster => return Err(ApiError::MasterToken),
@@ -74,8 +81,11 @@ pub(in crate::api) async fn revoke_token(
             };
             let by = Rights::of_master();
             let now = state.clock.now();
-            let disabled = state.store.update_token(project, id, change, by, now);
-            changed_token(disabled.await?)?;
+            let disabled = operator
+                .store(&state)
+                .update_token(project, id, change, by, now)
+                .await?;
+            changed_token(disabled)?;
         }
     }
     tracing::info!(%project, token = %id, "operator: token revoked");
@@ -85,7 +95,7 @@ pub(in crate::api) async fn revoke_token(
 /// Gives it a new value; the old one is invalid at once.
 pub(in crate::api) async fn rotate_token(
     State(state): State<ApiState>,
-    _operator: Operator,
+    operator: Operator,
     base: Base,
     ids: TwoIds,
     _body: JsonOrForm,
@@ -96,8 +106,11 @@ pub(in crate::api) async fn rotate_token(
     let (kept, secret) = state.tokens.new_secret()?;
     let now = state.clock.now();
     let by = Rights::of_master();
-    let rotated = state.store.refresh_token(owner.id, id, kept, by, now);
-    let token = changed_token(rotated.await?)?;
+    let rotated = operator
+        .store(&state)
+        .refresh_token(owner.id, id, kept, by, now)
+        .await?;
+    let token = changed_token(rotated)?;
     tracing::info!(project = %owner.id, token = %id, "operator: token rotated");
     Ok(print_token_with_secret(&token, &secret, &owner, now, &base))
 }

@@ -3,6 +3,7 @@
 //! Every key of an orchestration and of a job is always there, `null` where unset. Tasks and notifications print
 //! themselves (`domain`), because the database keeps them in the same form.
 
+mod audit;
 mod credentials;
 mod deliveries;
 mod jobs;
@@ -12,6 +13,7 @@ mod projects;
 mod tokens;
 mod usage;
 
+pub(super) use audit::print_audit;
 pub(super) use credentials::{print_credential, print_credentials};
 pub(super) use deliveries::{print_deliveries, print_delivery};
 pub(super) use jobs::{print_job, print_jobs};

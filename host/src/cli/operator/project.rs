@@ -56,7 +56,7 @@ struct OneProject {
 
 #[derive(Clone, Debug, clap::Args)]
 struct QuotaArgs {
-    /// A limit of its own: orchestrations, jobsPerDay, concurrentJobs, cpuSecondsPerDay or storageBytes, and a
+    /// A limit of its own: orchestrations, jobsPerDay, concurrentJobs, cpuSecondsPerDay, plugins or storageBytes, and a
     /// number, `unlimited`, or `default` for the server's; repeatable
     #[arg(long = "quota", value_name = "NAME=LIMIT", value_parser = quota)]
     quotas: Vec<(String, Value)>,

@@ -1,14 +1,18 @@
 //! One call's requests: what is checked before a request leaves, and what is done to its answer.
 
+mod told;
+
 use super::client::CONNECT_TIMEOUT;
 use super::mask::Mask;
 use super::{Outbound, failure};
 use crate::domain::step::{Failure, FailureKind};
 use crate::plugins::credentials::Credentials;
 use crate::plugins::hosts::HostPattern;
+use crate::plugins::lanes::Within;
 use crate::plugins::limits::Signals;
 use crate::plugins::output::Output;
 use crate::plugins::rehearsal::{NoAnswer, Rehearsal};
+use crate::plugins::remedy::{Limit, Sayings};
 use crate::plugins::services::{LogLevel, StepError, StepServices, TokenRefusal};
 use crate::plugins::settings::StepLimits;
 use bytes::Bytes;
@@ -52,6 +56,7 @@ pub(in crate::plugins) struct Grant {
     pub(in crate::plugins) hosts: Arc<[HostPattern]>,
     /// What its project grants of that; `None`: all.
     pub(in crate::plugins) granted_hosts: Option<Arc<[HostPattern]>>,
+    pub(in crate::plugins) sayings: Sayings,
     pub(in crate::plugins) task_origins: Vec<url::Origin>,
     pub(in crate::plugins) token_origins: Vec<url::Origin>,
     /// Added to requests to their own hosts.
@@ -107,7 +112,11 @@ impl Call {
         // Taken in any case: a plugin that cannot get rid of its body sees a broken stream instead of the refusal.
         let body = self.collect(body).await;
         let (url, body) = (checked?, body?);
-        let _slot = slot.map_err(|_| Error::ConnectionLimitReached)?;
+        let _slot = slot.map_err(|_| {
+            let most = self.limits.http_requests_at_once;
+            self.tell(Some(Limit::HttpAtOnce), &format!("{most} requests at once"));
+            Error::ConnectionLimitReached
+        })?;
 
         let mut headers = head.headers;
         for name in HOST_OWNED {
@@ -150,6 +159,7 @@ impl Call {
         }
         let text = head.uri.to_string();
         if text.len() > MOST_URL_BYTES {
+            self.tell(None, &format!("{MOST_URL_BYTES} bytes in an address"));
             return Err(Error::HttpRequestUriTooLong);
         }
         let url = Url::parse(&text).map_err(|_| Error::HttpRequestUriInvalid)?;
@@ -199,6 +209,8 @@ impl Call {
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 if bytes.len() + data.len() > limit {
+                    let what = format!("{limit} bytes in the body of a request");
+                    self.tell(Some(Limit::HttpRequest), &what);
                     return Err(Error::HttpRequestBodySize(u64::try_from(limit).ok()));
                 }
                 bytes.extend_from_slice(&data);
@@ -293,6 +305,7 @@ impl Call {
             .connect_timeout
             .map_or(usual, |asked| asked.min(usual));
         let answering = CONNECT_TIMEOUT.scope(connect, self.outbound.client.execute(outgoing));
+        let answering = Within::new(&self.outbound.home, answering);
         // Where the time is over, the connection was made in time: the connector has its own limit.
         let first_byte = options
             .first_byte_timeout
@@ -336,8 +349,7 @@ impl Call {
             })?
             .into_parts();
         if body.len() > self.limits.http_response_bytes {
-            let limit = u64::try_from(self.limits.http_response_bytes).ok();
-            return Err(Error::HttpResponseBodySize(limit));
+            return Err(self.too_large(false));
         }
         self.signals.add_received(body.len());
         self.hide_secrets(Response::from_parts(head, ()), body.into(), is_head)
@@ -349,12 +361,11 @@ impl Call {
         between_bytes: Option<Duration>,
     ) -> Result<Vec<u8>, Error> {
         let limit = self.limits.http_response_bytes;
-        let too_large = || Error::HttpResponseBodySize(u64::try_from(limit).ok());
         if answer
             .content_length()
             .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
         {
-            return Err(too_large());
+            return Err(self.too_large(false));
         }
         let mut body = Vec::new();
         while let Some(data) = within(between_bytes, answer.chunk())
@@ -362,10 +373,9 @@ impl Call {
             .map_err(|error| failure::lost(&error))?
         {
             let before = self.signals.add_received(data.len());
-            if body.len() + data.len() > limit
-                || before.saturating_add(data.len()) > self.limits.http_total_bytes
-            {
-                return Err(too_large());
+            let of_all = before.saturating_add(data.len()) > self.limits.http_total_bytes;
+            if of_all || body.len() + data.len() > limit {
+                return Err(self.too_large(of_all));
             }
             body.extend_from_slice(&data);
         }

@@ -28,6 +28,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use url::{Host, Url};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
@@ -37,12 +38,15 @@ pub(super) struct Outbound {
     filter: AddressFilter,
     connect_timeout: Duration,
     rehearsal: Option<Rehearsal>,
+    /// Where connections live, which all calls share.
+    home: Handle,
 }
 
 impl Outbound {
     pub(super) fn new(
         settings: &OutboundSettings,
         rehearsal: Option<Rehearsal>,
+        home: Handle,
     ) -> Result<Self, PluginError> {
         let filter = AddressFilter::new(settings.allow.clone());
         Ok(Self {
@@ -50,6 +54,7 @@ impl Outbound {
             filter,
             connect_timeout: settings.connect_timeout,
             rehearsal,
+            home,
         })
     }
 

@@ -1,0 +1,41 @@
+//! How an entry of the audit log looks.
+
+use super::TokenShape;
+use crate::domain::audit::AuditEntry;
+use crate::domain::time::Timestamp;
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryShape<'a> {
+    id: i64,
+    created_time: Timestamp,
+    action: &'a str,
+    /// The id or name of what the action's noun names.
+    subject: &'a str,
+    /// `null`: the operator.
+    token: Option<TokenShape<'a>>,
+    address: &'a str,
+    before: Option<&'a Value>,
+    after: Option<&'a Value>,
+}
+
+pub(in crate::api) fn print_audit(entries: &[AuditEntry]) -> Response {
+    let shapes: Vec<_> = entries
+        .iter()
+        .map(|entry| EntryShape {
+            id: entry.id,
+            created_time: entry.created_at,
+            action: &entry.action,
+            subject: &entry.subject,
+            token: entry.actor.token.as_ref().map(TokenShape::of),
+            address: &entry.actor.address,
+            before: entry.before.as_ref(),
+            after: entry.after.as_ref(),
+        })
+        .collect();
+    Json(shapes).into_response()
+}

@@ -1,0 +1,2 @@
+;; Begins with 64 MiB.
+(module (memory 1024))

@@ -1,0 +1,2 @@
+;; One more memory.
+(module (memory 1))

@@ -1,0 +1,2 @@
+;; Nothing: it is its number that counts.
+(module)

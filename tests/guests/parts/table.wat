@@ -1,0 +1,2 @@
+;; One more table.
+(module (table 1 funcref))
