@@ -1,7 +1,11 @@
-//! Builds the plugins that ship with the server, and writes the tables by which `src/plugins` embeds them and
-//! `src/cli/plugin` what authors get: templates, kit and contract.
+//! Builds the plugins that ship with the server, and writes the tables by which `src/plugins` embeds them,
+//! `src/cli/plugin` what authors get (templates, kit and contract), and `src/ui.rs` the pages for people.
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -38,7 +42,57 @@ fn embed_plugins() -> Result<(), Box<dyn std::error::Error>> {
     table.push_str("];\n");
     fs::write(out_dir.join("builtin_plugins.rs"), table)?;
     embed_author_files(&root, &out_dir)?;
+    embed_pages(Path::new(env!("CARGO_MANIFEST_DIR")), &out_dir)
+}
+
+/// The files of `ui`, each with its type, its mark and, where that is worth it, its compressed form.
+fn embed_pages(host: &Path, out_dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = host.join("ui");
+    watch(&folder);
+    let mut files = Vec::new();
+    find_files(&folder, &mut files)?;
+    files.sort();
+    let mut table = "static ASSETS: &[Asset] = &[\n".to_owned();
+    for (number, file) in files.iter().enumerate() {
+        let path = file.strip_prefix(&folder)?;
+        let content_type = content_type(file)
+            .ok_or_else(|| format!("{}: nobody said what type it has", path.display()))?;
+        let plain = fs::read(file)?;
+        let mut mark = DefaultHasher::new();
+        plain.hash(&mut mark);
+        let mark = format!("\"{:016x}\"", mark.finish());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&plain)?;
+        let compressed = encoder.finish()?;
+        let mut kept = "None".to_owned();
+        if compressed.len() < plain.len() {
+            let to = out_dir.join(format!("page-{number}.gz"));
+            fs::write(&to, compressed)?;
+            kept = format!("Some(include_bytes!({to:?}))");
+        }
+        writeln!(
+            table,
+            "    Asset {{ path: {path:?}, content_type: {content_type:?}, mark: {mark:?}, \
+             plain: include_bytes!({file:?}), compressed: {kept} }},"
+        )?;
+    }
+    table.push_str("];\n");
+    fs::write(out_dir.join("ui_assets.rs"), table)?;
     Ok(())
+}
+
+fn content_type(file: &Path) -> Option<&'static str> {
+    Some(match file.extension()?.to_str()? {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
 }
 
 /// The texts from which `orchestrator plugin new` makes a plugin, under their paths in the repository.

@@ -13,6 +13,7 @@
 
 mod api;
 mod cli;
+mod contract;
 mod domain;
 mod e2e;
 mod house;

@@ -41,9 +41,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "store", "tokens", "registry", "plugins", "wake", "clock", "domain",
+            "store", "tokens", "registry", "plugins", "ui", "wake", "clock", "domain",
         ],
     ),
+    ("ui", &[]),
     ("scheduler", &["store", "lease", "wake", "clock", "domain"]),
     (
         "runner",

@@ -112,6 +112,7 @@ impl Installation {
                     stop: Stop::default(),
                 },
                 notifier: Wake::default(),
+                events: Wake::default(),
                 used: StepUses::default(),
                 settings: Arc::new(RunnerSettings {
                     workers: WORKERS,

@@ -6,7 +6,7 @@
 mod data_dir;
 mod signals;
 
-use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter};
+use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
@@ -201,6 +201,7 @@ impl Server {
                     store: self.store.clone(),
                     pause: self.pause(&wakes.scheduler),
                     runner: wakes.runner.clone(),
+                    events: wakes.events.clone(),
                 }
                 .run(),
             );
@@ -253,6 +254,7 @@ impl Server {
                 wakes.deliverer.clone()
             },
             used: StepUses::default(),
+            events: wakes.events.clone(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
                 project_workers: self.config.project_workers,
@@ -307,6 +309,8 @@ impl Server {
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
             deliverer: wakes.deliverer.clone(),
+            events: wakes.events.clone(),
+            streams: Streams::new(self.stop.clone()),
         }
     }
 

@@ -84,9 +84,15 @@ impl HostLease {
 
     /// Removes what is kept for a time only. A failure is no matter: the next beat tries again.
     async fn tidy(&self) {
-        let forgotten = self.store.forget_idempotency_keys(self.clock.now()).await;
-        if let Err(error) = forgotten {
+        let now = self.clock.now();
+        if let Err(error) = self.store.forget_idempotency_keys(now).await {
             tracing::warn!(%error, "keys of requests that are over could not be removed");
+        }
+        if let Err(error) = self.store.forget_job_events(now).await {
+            tracing::warn!(%error, "events that are over could not be removed");
+        }
+        if let Err(error) = self.store.forget_sessions(now).await {
+            tracing::warn!(%error, "sessions that are over could not be removed");
         }
     }
 

@@ -19,4 +19,5 @@ pub mod runner;
 pub mod scheduler;
 pub mod store;
 pub mod tokens;
+pub mod ui;
 pub mod wake;

@@ -10,14 +10,30 @@ use crate::domain::time::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Hurries one loop; cloning it is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Wake {
     here: Arc<Notify>,
+    /// For those who are many.
+    watched: watch::Sender<()>,
     elsewhere: Option<(HostLoop, Outbox)>,
+}
+
+/// One of many who wait for the same wake; made before it looks at what there is, it misses no poke.
+#[derive(Debug)]
+pub struct Watch(watch::Receiver<()>);
+
+impl Watch {
+    /// Returns once poked since the last time.
+    pub async fn poked(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody is left who could poke.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Wake {
@@ -32,6 +48,13 @@ impl Wake {
     /// The same on this host only.
     pub fn poke_here(&self) {
         self.here.notify_one();
+        self.watched.send_replace(());
+    }
+
+    /// For each of many who wait side by side, where a loop is one.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch(self.watched.subscribe())
     }
 
     /// For whoever makes work that this host does itself: the others are left in peace.
@@ -39,6 +62,7 @@ impl Wake {
     pub fn here_only(&self) -> Self {
         Self {
             here: Arc::clone(&self.here),
+            watched: self.watched.clone(),
             elsewhere: None,
         }
     }
@@ -56,6 +80,8 @@ pub struct LoopWakes {
     pub runner: Wake,
     pub alarms: Wake,
     pub deliverer: Wake,
+    /// Poked when something was told of a job.
+    pub events: Wake,
 }
 
 impl LoopWakes {
@@ -64,6 +90,7 @@ impl LoopWakes {
     pub fn new(others: Option<&Outbox>) -> Self {
         let wake = |name| Wake {
             here: Arc::default(),
+            watched: watch::Sender::default(),
             elsewhere: others.map(|outbox| (name, outbox.clone())),
         };
         Self {
@@ -71,6 +98,7 @@ impl LoopWakes {
             runner: wake(HostLoop::Runner),
             alarms: wake(HostLoop::Alarms),
             deliverer: wake(HostLoop::Deliverer),
+            events: wake(HostLoop::Watchers),
         }
     }
 
@@ -81,6 +109,7 @@ impl LoopWakes {
             HostLoop::Runner => &self.runner,
             HostLoop::Alarms => &self.alarms,
             HostLoop::Deliverer => &self.deliverer,
+            HostLoop::Watchers => &self.events,
         }
     }
 }

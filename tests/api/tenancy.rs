@@ -29,6 +29,7 @@ const CALLS: &[(Method, &str, &str)] = &[
     (Method::GET, "/jobs/{}", ""),
     (Method::DELETE, "/jobs/{}", ""),
     (Method::GET, "/jobs/{}/usage", ""),
+    (Method::GET, "/jobs/{}/events", ""),
     // Their ids are names: what another project's look like is in plugins.rs.
     (Method::GET, "/plugins/{}", ""),
     (Method::DELETE, "/plugins/{}", ""),

@@ -72,6 +72,7 @@ async fn what_an_old_version_wrote_is_read_and_goes_on_also_what_it_writes_later
             stop: Stop::default(),
         },
         runner: server.runner.clone(),
+        events: server.events.clone(),
     };
     scheduler.pass().await.unwrap();
 

@@ -1,4 +1,5 @@
-//! From nothing to a plugin that passes its scenarios, in each language, with what the language's registry gives.
+//! From nothing to a plugin of either kind that passes its scenarios, in each language, with what the language's registry
+//! gives.
 //!
 //! What the tools have downloaded and compiled is kept beside the tests' other output, so that only the first run takes long.
 
@@ -10,50 +11,82 @@ use std::process::{Command, Stdio};
 use crate::support::author::{cache, lasting_dir, plugin};
 
 /// Makes a plugin, where an earlier run's was, and takes over what that one's tools left.
-fn fresh(language: &str, kept: &[&str]) -> std::path::PathBuf {
+fn fresh(language: &str, kind: &str, kept: &[&str]) -> std::path::PathBuf {
     let dir = lasting_dir("plugins");
-    let (project, aside) = (dir.join(language), dir.join(format!("{language}-kept")));
+    let name = format!("{language}-{kind}");
+    let (project, aside) = (dir.join(&name), dir.join(format!("{name}-kept")));
     fs::create_dir_all(&aside).expect("a folder");
     for name in kept {
         // Absent in the first run.
         let _ = fs::rename(project.join(name), aside.join(name));
     }
     let _ = fs::remove_dir_all(&project);
-    plugin(&[
-        "new",
-        language,
-        "--lang",
-        language,
-        "--within",
-        dir.to_str().expect("text"),
-    ])
-    .ok();
+    let within = dir.to_str().expect("text");
+    let new = ["new", &name, "--lang", language, "--within", within];
+    match kind {
+        "task" => plugin(&new).ok(),
+        kind => plugin(&[new.as_slice(), &["--kind", kind]].concat()).ok(),
+    };
     for name in kept {
         let _ = fs::rename(aside.join(name), project.join(name));
     }
     project
 }
 
-fn is_built_and_passes(project: &Path) {
+/// What is said of a plugin from its building to its scenarios.
+struct Passed {
+    checked: String,
+    inspected: String,
+    tested: String,
+}
+
+fn build_and_play(project: &Path) -> Passed {
     let path = project.to_str().expect("text");
-
     let built = plugin(&["build", path, &cache()]).ok();
-    let checked = plugin(&["check", path, &cache()]).ok();
-    let inspected = plugin(&["inspect", path]).ok();
-    let tested = plugin(&["test", path, &cache()]).ok();
-
     assert!(built.contains("fits contract 0.1"), "{built}");
-    assert!(checked.contains("a task type that can wait"), "{checked}");
+    let checked = plugin(&["check", path, &cache()]).ok();
     assert!(!checked.contains("note:"), "{checked}");
-    assert!(
-        inspected.contains("orchestrator:task/resumable@0.1.0"),
-        "{inspected}"
-    );
+    let tested = plugin(&["test", path, &cache()]).ok();
     assert!(tested.contains("2 scenarios passed"), "{tested}");
-    assert!(
-        tested.contains("in step 0: repeated in doubt, ended in success"),
-        "{tested}"
-    );
+    Passed {
+        checked,
+        inspected: plugin(&["inspect", path]).ok(),
+        tested,
+    }
+}
+
+fn task_is_built_and_passes(language: &str, kept: &[&str]) {
+    let said = build_and_play(&fresh(language, "task", kept));
+    for (text, wanted) in [
+        (&said.checked, "a task type that can wait"),
+        (&said.inspected, "kind       task"),
+        (&said.inspected, "orchestrator:task/resumable@0.1.0"),
+        (
+            &said.tested,
+            "in step 0: repeated in doubt, ended in success",
+        ),
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+}
+
+fn delivery_is_built_and_passes(language: &str, kept: &[&str]) {
+    let said = build_and_play(&fresh(language, "delivery", kept));
+    for (text, wanted) in [
+        (&said.checked, "a delivery"),
+        (&said.inspected, "kind       delivery"),
+        (&said.inspected, "orchestrator:delivery/delivery@0.1.0"),
+        (
+            &said.tested,
+            "delivered (alert 7) after 2 attempts and 30 s of waiting",
+        ),
+        (
+            &said.tested,
+            "host killed in attempt 2: attempted again, delivered",
+        ),
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
 }
 
 /// Whether the tool can be called; where not, says that the test is skipped, on the terminal itself: what a test that passes prints
@@ -74,19 +107,38 @@ fn has(tool: &str, arguments: &[&str], what: &str) -> bool {
 
 #[test]
 fn a_plugin_in_rust_from_nothing_to_its_passed_scenarios() {
-    is_built_and_passes(&fresh("rust", &["target"]));
+    task_is_built_and_passes("rust", &["target"]);
+}
+
+#[test]
+fn a_delivery_in_rust_from_nothing_to_its_passed_scenarios() {
+    delivery_is_built_and_passes("rust", &["target"]);
 }
 
 #[test]
 fn a_plugin_in_javascript_from_nothing_to_its_passed_scenarios() {
     if has("npm", &["--version"], "JavaScript") {
-        is_built_and_passes(&fresh("js", &["node_modules"]));
+        task_is_built_and_passes("js", &["node_modules"]);
+    }
+}
+
+#[test]
+fn a_delivery_in_javascript_from_nothing_to_its_passed_scenarios() {
+    if has("npm", &["--version"], "JavaScript") {
+        delivery_is_built_and_passes("js", &["node_modules"]);
     }
 }
 
 #[test]
 fn a_plugin_in_python_from_nothing_to_its_passed_scenarios() {
     if has("python3", &["-c", "import ensurepip, venv"], "Python") {
-        is_built_and_passes(&fresh("python", &[".venv"]));
+        task_is_built_and_passes("python", &[".venv"]);
+    }
+}
+
+#[test]
+fn a_delivery_in_python_from_nothing_to_its_passed_scenarios() {
+    if has("python3", &["-c", "import ensurepip, venv"], "Python") {
+        delivery_is_built_and_passes("python", &[".venv"]);
     }
 }

@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
+use demo_components::Certificates;
+use orchestrator::plugins::{Manifest, Plugins};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::author::{Said, cache, command, plugin, said};
 use crate::support::guests::{guest, with_manifest};
+use crate::support::steps::demo;
 
 /// A component and a scenario in a folder of their own.
 struct Desk {
@@ -123,6 +126,7 @@ fn inspect_shows_what_a_component_is_also_where_it_does_not_fit() {
     for wanted in [
         "\"contract\": \"0.9\"",
         &format!("size       {} bytes", other_line.len()),
+        "kind       unknown to this version: contract is \"0.9\"",
         "orchestrator:host/checkpoints@0.1.0",
         "exports    orchestrator:task/task@0.1.0",
     ] {
@@ -273,6 +277,140 @@ fn a_component_that_traps_fails_its_scenario_with_its_last_words() {
     assert_eq!(said.code, Some(1));
     assert!(said.out.contains("ended in error TRAP"), "{}", said.out);
     assert!(said.out.contains("trapped on purpose"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_server_with_an_authority_of_its_own_is_trusted_where_that_is_named() {
+    let demo = demo().await;
+    let desk = Desk::with(guest("noop"));
+    let (component, ca) = (desk.path("plugin.wasm"), desk.path("ca.pem"));
+    let other = desk.path("other.pem");
+    fs::write(&ca, demo.ca_pem()).expect("written");
+    let stranger = Certificates::generate().expect("made");
+    fs::write(&other, stranger.ca_pem()).expect("written");
+    let push = |more: &[&str]| {
+        let component = component.to_str().expect("text");
+        let url = demo.base_url();
+        let mut command = command(&[&["push", component, "--url", url], more].concat());
+        command.env("ORCHESTRATOR_TOKEN", "secret-token");
+        tokio::task::spawn_blocking(move || said(command).error())
+    };
+
+    let untrusted = push(&[]).await.expect("called");
+    let by_another = push(&["--ca", other.to_str().expect("text")]);
+    let by_another = by_another.await.expect("called");
+    let trusted = push(&["--ca", ca.to_str().expect("text")]);
+    let trusted = trusted.await.expect("called");
+
+    assert!(
+        untrusted.contains("is not trusted: it is signed by no public authority")
+            && untrusted.contains("with --ca"),
+        "{untrusted}"
+    );
+    assert!(
+        by_another.contains("neither a public authority nor"),
+        "{by_another}"
+    );
+    // It is no Orchestrator, but it was asked.
+    assert!(trusted.contains("the server refused it (404"), "{trusted}");
+}
+
+/// The guest `delivers`, which answers as the notification's parameters say.
+fn deliver(event: &str, expect: &str) -> Said {
+    Desk::with(guest("delivers")).play(&format!("[event]\n{event}\n[expect]\n{expect}\n"))
+}
+
+#[test]
+fn a_delivery_is_attempted_over_days_that_take_no_time_and_then_given_up() {
+    let said = deliver(
+        r#"parameters = { answer = "transient" }"#,
+        "outcome = \"failed\"\ncode = \"ON_PURPOSE\"",
+    )
+    .ok();
+
+    assert!(
+        said.contains("attempt 1 failed on purpose") && said.contains("follows in 5 s"),
+        "{said}"
+    );
+    assert!(said.contains("follows in 7200 s"), "{said}");
+    let ended = said.lines().find(|line| line.starts_with("  failed"));
+    let ended = ended.expect("an end");
+    assert!(ended.contains("after 46 attempts"), "{ended}");
+}
+
+#[test]
+fn a_delivery_is_made_again_under_the_same_id_where_the_host_dies_in_it() {
+    let said = deliver(
+        "kind = \"waiting\"",
+        "outcome = \"delivered\"\nattempts = 1\nwaited-seconds = 0",
+    )
+    .ok();
+
+    assert!(
+        said.contains("delivered (delivery_1_scenario in attempt 1) after 1 attempts"),
+        "{said}"
+    );
+    assert!(
+        said.contains("host killed in attempt 1: attempted again, delivered"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_delivery_that_ends_otherwise_fails_and_says_how() {
+    let said = deliver(
+        r#"parameters = { answer = "internal" }"#,
+        "outcome = \"delivered\"\nreceipt = \"r\"\nattempts = 2",
+    );
+
+    assert_eq!(said.code, Some(1));
+    for wanted in [
+        "FAILED: it ended failed (ON_PURPOSE: attempt 1 failed on purpose), expected was delivered",
+        "FAILED: the receipt is none, expected was r",
+        "FAILED: it took 1 attempts, expected were 2",
+    ] {
+        assert!(said.out.contains(wanted), "{wanted}: {}", said.out);
+    }
+}
+
+#[test]
+fn the_mail_of_a_delivery_is_taken_and_shown() {
+    let builtin = Plugins::builtin_components()
+        .find(|(_, bytes)| Manifest::of_component(bytes).is_ok_and(|found| found.id == "email"))
+        .expect("it is built in");
+
+    let said = Desk::with(builtin.1)
+        .play("[event]\nemail = \"me@example.com\"\n[expect]\noutcome = \"delivered\"\n")
+        .ok();
+
+    assert!(
+        said.contains("mail to me@example.com: [Orchestrator] Nightly load: job failed"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_credential_of_the_scenario_signs_and_one_that_is_missing_is_named() {
+    let webhook = Plugins::builtin_components()
+        .find(|(_, bytes)| Manifest::of_component(bytes).is_ok_and(|found| found.id == "webhook"))
+        .expect("it is built in");
+    let desk = Desk::with(webhook.1);
+    let event =
+        "event = { config = { url = \"https://hooks.example/a\", credential = \"hook\" } }\n";
+    let key = "[credentials.hook]\ntype = \"hmac\"\nsecret = \"key\"\n";
+    let answers = "[[answers]]\nmethod = \"POST\"\nurl = \"https://hooks.example/a\"\nwith-headers = { webhook-id = \"delivery_1_scenario\", webhook-signature = \"v1,SIGNATURE\" }\n";
+
+    let with = desk.play(&format!(
+        "{event}{key}{answers}[expect]\noutcome = \"delivered\"\n"
+    ));
+    let without = desk.play(&format!(
+        "{event}[expect]\noutcome = \"failed\"\ncode = \"NO_CREDENTIAL\"\nmessage = \"hook\"\n"
+    ));
+
+    // The key signs what the clock of the scenario and the event say: the request that came is shown.
+    assert_eq!(with.code, Some(1));
+    assert!(with.out.contains("webhook-signature: v1,"), "{}", with.out);
+    without.ok();
 }
 
 const ONE_POST: &str = r#"

@@ -217,6 +217,15 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
             job["results"]["tasks"][0]["response"]["url"].is_string()
         })
         .await;
+    let signing_in = client
+        .request(reqwest::Method::POST, "/ui/session")
+        .header("Sec-Fetch-Site", "same-origin")
+        .body(json!({"token": MASTER}).to_string());
+    let signed_in = client.send(signing_in).await;
+    let cookie = signed_in.headers["set-cookie"].to_str().expect("text");
+    let (_, session) = cookie.split_once('=').expect("a value");
+    let session = session.split(';').next().expect("a value").to_owned();
+    let signed_in = signed_in.expect(201);
 
     let mut secrets = vec![
         MASTER.to_owned(),
@@ -243,7 +252,7 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     let echoed = &job["results"]["tasks"][1]["response"]["headers"]["authorization"];
     assert_eq!(echoed, "Basic ***", "{job}");
     let key_bytes = KEY.strip_prefix("whsec_").unwrap_or_default();
-    secrets.extend([secret.to_owned(), encoded, key_bytes.to_owned()]);
+    secrets.extend([secret.to_owned(), encoded, key_bytes.to_owned(), session]);
     assert!(job.to_string().contains("***"), "{job}");
     let key = fs::read_to_string(installation.data_dir().join("master.key"));
     let key = key.expect("a key").trim().to_owned();
@@ -256,6 +265,8 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
         "/orchestrations/1/notifications",
         "/orchestrations/1/jobs",
         "/orchestrations/1/deliveries",
+        "/events?limit=500",
+        "/jobs/1/events",
         "/credentials",
         "/jobs/1",
         "/jobs/2",
@@ -275,8 +286,9 @@ async fn no_secret_is_found_in_the_data_directory_the_log_or_an_answer() {
     assert!(process.stop().await.success());
     places.extend(files_below(&installation.data_dir()));
     places.push(("the log".into(), log.into_bytes()));
+    places.push(("the session".into(), signed_in.to_string().into_bytes()));
     assert!(places.len() > 20, "there is something to search");
-    assert!(secrets.len() > 9, "there is something to find");
+    assert!(secrets.len() > 10, "there is something to find");
     for (place, bytes) in &places {
         let has = |secret: &str| {
             bytes

@@ -1,6 +1,7 @@
 //! Servers that share the work of one PostgreSQL by roles, and how fast work goes from one to another.
 
 use crate::support::client::Client;
+use crate::support::events::{Events, Frame};
 use crate::support::postgres::Cluster;
 use crate::support::process::{Installation, PATIENCE, until};
 use crate::support::steps::demo;
@@ -75,6 +76,75 @@ async fn both_listen(database: &PgPool) {
         }
     })
     .await;
+}
+
+/// A host that looks by itself looks after two seconds.
+const FAR_BELOW_THE_LOOK: Duration = Duration::from_millis(1_200);
+
+#[tokio::test]
+async fn a_stream_on_one_host_shows_at_once_what_happens_on_another() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let demo = demo().await;
+    let url = cluster.fresh_url();
+    let installation = Installation::shared(&demo, &url);
+    let front = installation.start_host_as(0, "api").await;
+    let back = installation
+        .start_host_as(1, "scheduler,runner,notifier")
+        .await;
+    let database = PgPool::connect(&url).await.expect("connected");
+    both_listen(&database).await;
+    let client = front.client();
+    let task = json!({"component": "sync"});
+    let made = client.post("/orchestrations", json!({"name": "Seen", "tasks": [task]}));
+    let path = format!("/orchestrations/{}/jobs", made.await.expect(201)["id"]);
+    let mut whole = Events::open(&client, "/events?kinds=job,task", None).await;
+
+    let mut delays = Vec::new();
+    for _ in 0..JOBS {
+        let job = client.post(&path, json!({})).await.expect(201)["id"].clone();
+        let asked = Instant::now();
+        let events =
+            Events::open(&client, &format!("/jobs/{job}/events?kinds=job,task"), None).await;
+        let briefs: Vec<_> = events.rest().await.iter().map(Frame::brief).collect();
+        delays.push(asked.elapsed());
+        let expected = [
+            "job waiting",
+            "job processing",
+            "task 1 processing",
+            "task 1 success",
+            "job success",
+            "end success",
+        ];
+        assert_eq!(briefs, expected);
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 5 * JOBS {
+        seen.push(whole.next().await.expect("an event").id);
+    }
+
+    delays.sort();
+    println!(
+        "{JOBS} jobs on another host were seen to their end after {:?} at least, {:?} in the median",
+        delays[0],
+        delays[JOBS / 2]
+    );
+    assert!(delays[JOBS / 2] < FAR_BELOW_THE_LOOK, "{delays:?}");
+    let stored = client
+        .get("/events?limit=500&kinds=job,task")
+        .await
+        .expect(200);
+    let stored = stored.as_array().expect("a list");
+    assert_eq!(
+        seen,
+        stored
+            .iter()
+            .map(|event| event["id"].as_str().expect("id"))
+            .collect::<Vec<_>>()
+    );
+    assert!(front.stop().await.success());
+    assert!(back.stop().await.success());
 }
 
 #[tokio::test]

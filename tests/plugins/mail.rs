@@ -20,6 +20,7 @@ fn event() -> Event {
         message_id: "delivery_7_abc".into(),
         attempt: 1,
         channel: Channel::Error,
+        incident: "error-5-12.abc".into(),
         time: NOW,
         address: "ops@example.com".into(),
         config: "{}".into(),

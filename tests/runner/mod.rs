@@ -1,5 +1,6 @@
 //! The runner on a clock that is moved by hand, with the plugins as shipped and a real component server.
 
+mod events;
 mod plugins;
 
 use crate::support::database::Database;
@@ -52,6 +53,7 @@ impl Running {
             },
             notifier: Wake::default(),
             used: StepUses::default(),
+            events: Wake::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

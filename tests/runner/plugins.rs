@@ -13,7 +13,7 @@ use orchestrator::store::NewComponent;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-fn with(component: &str, parameters: &Value) -> Task {
+pub(super) fn with(component: &str, parameters: &Value) -> Task {
     Task {
         action_parameters: parameters.as_object().unwrap().clone(),
         ..task(component)
@@ -38,7 +38,7 @@ fn failure(job: &Job, at: usize) -> (&str, &str) {
 }
 
 impl Running {
-    async fn upload(&self, component: &[u8]) {
+    pub(super) async fn upload(&self, component: &[u8]) {
         let now = self.clock.now();
         let uploaded = self
             .runner
@@ -49,7 +49,7 @@ impl Running {
         assert!(matches!(uploaded, Uploaded::Added(_)), "{uploaded:?}");
     }
 
-    async fn grant(&self, id: &str, grant: Grant) {
+    pub(super) async fn grant(&self, id: &str, grant: Grant) {
         let granted = self
             .runner
             .registry
@@ -72,7 +72,7 @@ impl Running {
         saved.await.unwrap().unwrap();
     }
 
-    async fn run(&self, tasks: Vec<Task>) -> Job {
+    pub(super) async fn run(&self, tasks: Vec<Task>) -> Job {
         let id = self.job(tasks).await;
         self.finished(id).await
     }
@@ -87,7 +87,7 @@ impl Running {
     }
 }
 
-fn caller(hosts: &[String]) -> Vec<u8> {
+pub(super) fn caller(hosts: &[String]) -> Vec<u8> {
     let manifest = json!({
         "id": "caller", "version": "1.0.0", "kind": "task", "contract": "0.1", "restart": "idempotent",
         "capabilities": ["http"], "hosts": hosts,
@@ -95,7 +95,7 @@ fn caller(hosts: &[String]) -> Vec<u8> {
     with_manifest(guest("calls-out"), Some(&manifest))
 }
 
-fn http(hosts: &[String]) -> Grant {
+pub(super) fn http(hosts: &[String]) -> Grant {
     Grant {
         capabilities: vec![Capability::Http],
         hosts: hosts.to_vec(),

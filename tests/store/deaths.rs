@@ -47,6 +47,7 @@ async fn live(store: &Store, world: &mut World, now: Timestamp) -> Result<(), St
             stop: Stop::default(),
         },
         runner: Wake::default(),
+        events: Wake::default(),
     };
     loop {
         scheduler.pass().await?;

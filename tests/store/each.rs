@@ -4,6 +4,7 @@ mod audit;
 mod deaths;
 mod hosts;
 mod idempotency;
+mod job_events;
 mod jobs;
 mod leases;
 mod master_keys;

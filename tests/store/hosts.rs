@@ -190,6 +190,7 @@ async fn many_due_ticks_become_one_job_each_however_many_hosts_fire_them() {
                 stop: Stop::default(),
             },
             runner: Wake::default(),
+            events: Wake::default(),
         })
         .map(|scheduler| tokio::spawn(async move { scheduler.pass().await }))
         .collect();

@@ -66,6 +66,7 @@ async fn work_through(test: &TestStore, now: Timestamp) -> Minute {
             stop: Stop::default(),
         },
         runner: runner.clone(),
+        events: Wake::default(),
     };
     let host = test
         .store

@@ -19,6 +19,7 @@ fn scheduler(test: &TestStore, clock: &Clock) -> Scheduler {
             stop: Stop::default(),
         },
         runner: Wake::default(),
+        events: Wake::default(),
     }
 }
 

@@ -34,6 +34,7 @@ async fn schedule(test: &TestStore, now: Timestamp) {
         store: test.store.clone(),
         pause: pause(&clock),
         runner: Wake::default(),
+        events: Wake::default(),
     };
     scheduler.pass().await.unwrap();
 }

@@ -7,7 +7,7 @@ use super::database::Database;
 use super::steps::plugins;
 use futures_util::FutureExt;
 use orchestrator::api::{
-    ApiSettings, ApiState, Limiter, ListenerSettings, RateLimits, router, serve,
+    ApiSettings, ApiState, Limiter, ListenerSettings, RateLimits, Streams, router, serve,
 };
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
@@ -19,7 +19,7 @@ use orchestrator::domain::token::Rights;
 use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
-use orchestrator::wake::Wake;
+use orchestrator::wake::{Stop, Wake};
 use sqlx::Connection;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -43,6 +43,11 @@ pub struct Server {
     pub clock: Clock,
     pub runner: Wake,
     pub scheduler: Wake,
+    /// Poked where something was told of a job.
+    pub events: Wake,
+    /// Ends the streams.
+    pub stop: Stop,
+    pub streams: Streams,
     listening: JoinHandle<()>,
     url: String,
     _dir: TempDir,
@@ -108,6 +113,9 @@ impl Server {
         };
         let runner = Wake::default();
         let scheduler = Wake::default();
+        let events = Wake::default();
+        let stop = Stop::default();
+        let streams = Streams::new(stop.clone());
         let state = ApiState {
             store: store.clone(),
             registry: Registry::new(store.clone(), plugins().clone()),
@@ -119,6 +127,8 @@ impl Server {
             runner: runner.clone(),
             scheduler: scheduler.clone(),
             deliverer: Wake::default(),
+            events: events.clone(),
+            streams: streams.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
@@ -135,6 +145,9 @@ impl Server {
             clock,
             runner,
             scheduler,
+            events,
+            stop,
+            streams,
             listening,
             url,
             _dir: dir,
@@ -274,6 +287,11 @@ impl Server {
             .end_step(step.lease, end, Usage::default(), self.clock.now())
             .await
             .expect("ended");
+    }
+
+    /// Waits until all that was told of jobs can be read.
+    pub async fn settled(&self) {
+        super::store::settled(&self.url).await;
     }
 
     /// Sends bytes as they are and returns all that comes back until the server closes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use demo_components::{Certificates, DemoServer, Options};
 use orchestrator::clock::Clock;
-use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
+use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::step::{Checkpoint, Failure, Step, StepCall, StepContext};
 use orchestrator::domain::time::Timestamp;
@@ -94,6 +94,7 @@ pub fn plugins() -> &'static Plugins {
 pub fn context(parameters: &Value) -> StepContext {
     StepContext {
         project_id: ProjectId(1),
+        orchestration_id: OrchestrationId(5),
         job_id: JobId(12),
         task_run_id: TaskRunId(34),
         run_id: "12.34".into(),

@@ -1,6 +1,7 @@
 //! A store of its own for each test, on either database, and short ways to fill it.
 
 use super::database::Database;
+use super::process::PATIENCE;
 use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId};
 use orchestrator::domain::job::{Initiator, Job};
 use orchestrator::domain::notification::Notification;
@@ -62,6 +63,11 @@ impl TestStore {
             "SELECT COUNT(*) FROM task_runs WHERE job_id = $1 AND wake_at IS NOT NULL AND step > 0";
         let row = sqlx::query(sql).bind(job.0).fetch_one(&mut connection);
         row.await.unwrap().get(0)
+    }
+
+    /// Waits until all that was told of jobs can be read: transactions of other tests on the same server may hold it up.
+    pub async fn settled(&self) {
+        settled(&self.url).await;
     }
 
     /// The same that dies where it is told to.
@@ -137,6 +143,24 @@ impl TestStore {
             running: HashMap::new(),
         };
         self.store.claim_steps(host, capacity, now).await.unwrap()
+    }
+}
+
+/// Waits until every event in this database can be read.
+pub async fn settled(url: &str) {
+    if Store::is_embedded(url) {
+        return;
+    }
+    let mut connection = AnyConnection::connect(url).await.unwrap();
+    let sql = "SELECT COUNT(*) FROM job_events \
+        WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
+        if row.get::<i64, _>(0) == 0 {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never settled");
     }
 }
 

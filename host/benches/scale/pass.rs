@@ -78,6 +78,7 @@ async fn pass(filled: &Filled, size: i64, round: i64) -> Result<Duration, Failur
             stop: Stop::default(),
         },
         runner: Wake::default(),
+        events: Wake::default(),
     };
     let begin = Instant::now();
     scheduler.pass().await?;

@@ -90,6 +90,7 @@ async fn work_through(filled: &Filled, now: Timestamp) -> Result<Minute, Failure
             stop: Stop::default(),
         },
         runner: runner.clone(),
+        events: Wake::default(),
     };
     let begin = Instant::now();
     let passing = tokio::spawn(async move {

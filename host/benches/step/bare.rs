@@ -116,6 +116,7 @@ impl checkpoints::Host for State {
 
 fn context() -> Context {
     Context {
+        orchestration_id: 1,
         job_id: 12,
         run_id: "12.34".into(),
         task_id: "1".into(),
@@ -129,7 +130,7 @@ fn context() -> Context {
         components_url: "https://components.example".into(),
         parameters: "{}".into(),
         config: "{}".into(),
-        deadline_ms: None,
+        remaining_ms: None,
         extra: Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ mod request;
 use bare::Bare;
 use guests::Guest;
 use orchestrator::clock::Clock;
-use orchestrator::domain::ids::{JobId, ProjectId, TaskRunId};
+use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::step::{Checkpoint, Step, StepCall, StepContext};
 use orchestrator::plugins::{
@@ -154,6 +154,7 @@ fn settings(dir: &Path) -> PluginSettings {
 fn context(parameters: &str) -> StepContext {
     StepContext {
         project_id: ProjectId(1),
+        orchestration_id: OrchestrationId(1),
         job_id: JobId(12),
         task_run_id: TaskRunId(34),
         run_id: "12.34".into(),

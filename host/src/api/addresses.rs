@@ -53,6 +53,26 @@ impl Base {
     pub(super) fn token(&self, id: TokenId) -> String {
         format!("{}/v2/storage/tokens/{id}", self.0)
     }
+
+    /// The first page for people.
+    pub(super) fn pages(&self) -> String {
+        format!("{}/ui/", self.0)
+    }
+
+    /// Whether clients come by TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Whether this is where its pages come from.
+    pub(super) fn has_origin(&self, url: &Url) -> bool {
+        Url::parse(&self.0).is_ok_and(|base| base.origin() == url.origin())
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(address: &str) -> Self {
+        Self(address.to_owned())
+    }
 }
 
 impl FromRequestParts<ApiState> for Base {

@@ -1,6 +1,7 @@
-//! Who calls: the header `X-StorageApi-Token`, and what its token may do.
+//! Who calls: the header `X-StorageApi-Token`, or else the session of a browser, and what its token may do.
 
 use super::addresses::{Connection, client_address};
+use super::sessions::presented_session;
 use super::{ApiError, ApiState};
 use crate::domain::audit::Actor;
 use crate::domain::ids::{ProjectId, TokenId};
@@ -12,6 +13,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 /// The header that carries a token's secret.
@@ -27,13 +29,38 @@ pub(super) struct Caller {
     pub(super) token: Token,
     /// The token's project: all that this caller may see.
     pub(super) project: ProjectId,
-    /// Where the request comes from.
-    address: IpAddr,
-    user_agent: Option<String>,
+    visitor: Visitor,
+    presented: Presented,
     secret: Secret,
 }
 
-/// What the caller presented; it does not print.
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) address: IpAddr,
+    user_agent: Option<String>,
+}
+
+impl Visitor {
+    fn of(parts: &Parts, state: &ApiState) -> Self {
+        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+        let connection = connection.map(|ConnectInfo(connection)| connection);
+        Self {
+            address: client_address(&state.settings, &parts.headers, connection),
+            user_agent: user_agent(&parts.headers),
+        }
+    }
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, state))
+    }
+}
+
+/// The value of the caller's token; it does not print.
 struct Secret(String);
 
 impl std::fmt::Debug for Secret {
@@ -42,8 +69,84 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What a caller presented; it does not print.
+pub(super) enum Presented {
+    Token(String),
+    /// The id of a browser's session.
+    Session(String),
+}
+
+impl std::fmt::Debug for Presented {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Presented")
+    }
+}
+
+impl Presented {
+    /// What limits of requests know its bearer by.
+    fn text(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::Session(text) => text,
+        }
+    }
+
+    /// The token that it is, or stands for, as it is now, and its value; `None` where it is none.
+    ///
+    /// # Errors
+    /// Where nobody can say, or the token's project is disabled.
+    pub(super) async fn authenticate(
+        &self,
+        state: &ApiState,
+    ) -> Result<Option<(Token, String)>, ApiError> {
+        let secret = match self {
+            Self::Token(secret) => Some(secret.clone()),
+            Self::Session(id) => {
+                let session = state.tokens.session_token(id).await?;
+                session.map(|session| session.secret)
+            }
+        };
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        let token = state.tokens.authenticate(&secret).await?;
+        Ok(token.map(|token| (token, secret)))
+    }
+}
+
 impl Caller {
-    /// What was presented, for calls elsewhere on the caller's behalf.
+    /// Whoever presents this now.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthorized`] where it is no valid token, [`ApiError::TooManyRequests`] where it asks too often.
+    pub(super) async fn of(
+        presented: Option<Presented>,
+        visitor: Visitor,
+        state: &ApiState,
+    ) -> Result<Self, ApiError> {
+        let now = state.clock.now();
+        let text = presented.as_ref().map(Presented::text);
+        let limiter = &state.limiter;
+        limiter.admit_token(text.unwrap_or_default(), visitor.address, now)?;
+        let found = match &presented {
+            Some(presented) => presented.authenticate(state).await?,
+            None => None,
+        };
+        let Some((token, secret)) = found else {
+            limiter.note_refused(text, visitor.address, now);
+            return Err(ApiError::Unauthorized);
+        };
+        let presented = presented.ok_or(ApiError::Unauthorized)?;
+        limiter.note_valid(presented.text(), now);
+        Ok(Self {
+            project: token.project_id,
+            token,
+            visitor,
+            presented,
+            secret: Secret(secret),
+        })
+    }
+
+    /// The token's value, for calls elsewhere on the caller's behalf.
     pub(super) fn secret(&self) -> &str {
         &self.secret.0
     }
@@ -52,13 +155,23 @@ impl Caller {
     pub(super) fn store(&self, state: &ApiState) -> Store {
         state.store.on_behalf_of(Actor {
             token: Some(self.as_creator()),
-            address: self.address.to_string(),
+            address: self.visitor.address.to_string(),
         })
     }
 
     /// The registry, whose changes are noted as this caller's.
     pub(super) fn registry(&self, state: &ApiState) -> Registry {
         state.registry.on(self.store(state))
+    }
+
+    /// Whether it is a page of this server, which has a session in place of the token.
+    pub(super) fn has_session(&self) -> bool {
+        matches!(self.presented, Presented::Session(_))
+    }
+
+    /// For whoever has to ask again whether the caller is still one.
+    pub(super) fn into_presented(self) -> Presented {
+        self.presented
     }
 
     /// As the creator of other tokens.
@@ -74,7 +187,7 @@ impl Caller {
         InitiatorToken {
             id: self.token.id,
             description: self.token.description,
-            user_agent: self.user_agent,
+            user_agent: self.visitor.user_agent,
         }
     }
 
@@ -109,40 +222,18 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let address = address_of(parts, state);
-        let now = state.clock.now();
-        let secret = presented_secret(&parts.headers);
-        state
-            .limiter
-            .admit_token(secret.unwrap_or_default(), address, now)?;
-        let token = match secret {
-            Some(secret) => state.tokens.authenticate(secret).await?,
-            None => None,
+        let visitor = Visitor::of(parts, state);
+        let secret = presented_secret(&parts.headers).map(str::to_owned);
+        let presented = match secret {
+            Some(secret) => Some(Presented::Token(secret)),
+            None => presented_session(parts, state).await?,
         };
-        let (Some(secret), Some(token)) = (secret, token) else {
-            state.limiter.note_refused(secret, address, now);
-            return Err(ApiError::Unauthorized);
-        };
-        state.limiter.note_valid(secret, now);
-        Ok(Self {
-            project: token.project_id,
-            token,
-            address,
-            user_agent: user_agent(&parts.headers),
-            secret: Secret(secret.to_owned()),
-        })
+        Self::of(presented, visitor, state).await
     }
 }
 
-/// Where a request comes from.
-pub(super) fn address_of(parts: &Parts, state: &ApiState) -> IpAddr {
-    let connection = parts.extensions.get::<ConnectInfo<Connection>>();
-    let connection = connection.map(|ConnectInfo(connection)| connection);
-    client_address(&state.settings, &parts.headers, connection)
-}
-
 /// The secret in the request's header, if it is one.
-pub(super) fn presented_secret(headers: &HeaderMap) -> Option<&str> {
+fn presented_secret(headers: &HeaderMap) -> Option<&str> {
     let secret = headers.get(TOKEN_HEADER)?.to_str().ok()?.trim();
     (!secret.is_empty()).then_some(secret)
 }

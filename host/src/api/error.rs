@@ -93,6 +93,11 @@ pub enum ApiError {
     ProjectDisabled,
     #[error("{0}")]
     OverQuota(OverQuota),
+    /// Whose they are, and how many it may have.
+    #[error("This {whose} has {limit} streams of events on this host: one has to end first")]
+    TooManyStreams { whose: &'static str, limit: usize },
+    #[error("A browser's session is for the pages of this server only")]
+    CrossSite,
     #[error(transparent)]
     Elsewhere(TokenError),
     #[error(transparent)]
@@ -190,6 +195,8 @@ impl ApiError {
             Self::Token(TokenError::Remote(RemoteError::Unavailable(_))) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "STORAGE_API_UNAVAILABLE")
             }
+            Self::TooManyStreams { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_STREAMS"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "CROSS_SITE"),
             Self::OverQuota(over) if over.quota.is_rate() => {
                 (StatusCode::TOO_MANY_REQUESTS, "QUOTA_EXCEEDED")
             }
@@ -238,6 +245,7 @@ impl ApiError {
             Self::OverQuota(over) if over.quota.is_rate() => {
                 Some(next_day(now).since(now).as_secs() + 1)
             }
+            Self::TooManyStreams { .. } => Some(5),
             _ => None,
         }
     }

@@ -76,6 +76,7 @@ pub(super) async fn cancel_job(
     {
         Cancelled::Done => {
             state.runner.poke();
+            state.events.poke();
             Ok(StatusCode::NO_CONTENT)
         }
         Cancelled::NotFound => Err(ApiError::NotFound),

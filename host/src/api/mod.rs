@@ -18,6 +18,7 @@ mod cors;
 mod credentials;
 mod deliveries;
 mod error;
+mod events;
 mod forms;
 mod guards;
 mod health;
@@ -33,15 +34,19 @@ mod read;
 mod router;
 mod runs;
 mod serve;
+mod sessions;
 mod shapes;
+mod streams;
 mod tasks;
 mod tokens;
+mod ui;
 
 pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
+pub use streams::Streams;
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
@@ -70,6 +75,9 @@ pub struct ApiState {
     pub scheduler: Wake,
     /// Poked after a delivery was asked for once more.
     pub deliverer: Wake,
+    /// Poked after something was told of a job; streams wait for it.
+    pub events: Wake,
+    pub streams: Streams,
 }
 
 /// How many a list has in all, on whatever page.

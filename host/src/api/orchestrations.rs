@@ -157,6 +157,7 @@ pub(super) async fn delete_orchestration(
     }
     state.scheduler.poke();
     state.runner.poke();
+    state.events.poke();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -33,7 +33,8 @@ pub(super) async fn tidy_path(
     next: Next,
 ) -> Response {
     if let Some(uri) = tidy_uri(request.uri(), &prefix.0) {
-        *request.uri_mut() = uri;
+        let written = std::mem::replace(request.uri_mut(), uri);
+        request.extensions_mut().insert(AsWritten(written));
     }
     next.run(request).await
 }
@@ -74,6 +75,25 @@ fn join_segments(path: &str) -> String {
         "/".to_owned()
     } else {
         joined
+    }
+}
+
+/// The address as its client wrote it.
+#[derive(Clone, Debug)]
+pub(super) struct AsWritten(Uri);
+
+impl AsWritten {
+    pub(super) fn path(&self) -> &str {
+        self.0.path()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AsWritten {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let changed = parts.extensions.get::<Self>().cloned();
+        Ok(changed.unwrap_or_else(|| Self(parts.uri.clone())))
     }
 }
 

@@ -5,14 +5,14 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, audit, components, cors, credentials, deliveries, error, guards, health,
-    jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas, runs, tasks,
-    tokens,
+    ApiError, ApiState, audit, components, cors, credentials, deliveries, error, events, guards,
+    health, jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas, runs,
+    sessions, tasks, tokens, ui,
 };
 use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -39,6 +39,7 @@ fn table() -> Router<ApiState> {
     let notifications =
         get(notifications::list_notifications).put(notifications::replace_notifications);
     health_checks()
+        .merge(pages())
         .route(
             "/orchestrations",
             get(orchestrations::list_orchestrations).post(orchestrations::create_orchestration),
@@ -78,6 +79,8 @@ fn table() -> Router<ApiState> {
         )
         .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
         .route("/jobs/{id}/usage", get(jobs::read_usage))
+        .route("/jobs/{id}/events", get(events::show_job_events))
+        .route("/events", get(events::show_events))
         .route("/run", post(runs::run_orchestration))
         .route(
             "/plugins",
@@ -142,6 +145,20 @@ fn table() -> Router<ApiState> {
             post(operator::rotate_token),
         )
         .route("/audit", get(audit::list_audit))
+}
+
+/// What is for people and their browsers.
+fn pages() -> Router<ApiState> {
+    Router::new()
+        .route("/", any(ui::lead_to_pages))
+        .route("/ui", get(ui::show_first_page))
+        .route("/ui/{*path}", get(ui::show_asset))
+        .route(
+            "/ui/session",
+            get(sessions::show_session)
+                .post(sessions::sign_in)
+                .delete(sessions::sign_out),
+        )
 }
 
 /// All that a server without the API's role answers.

@@ -160,6 +160,7 @@ pub(super) async fn make_job(
     match created {
         CreatedJob::Created(job) => {
             state.runner.poke();
+            state.events.poke();
             Ok((call.status(), print_job(&job, &run.base)).into_response())
         }
         CreatedJob::NotFound => Err(ApiError::NotFound),

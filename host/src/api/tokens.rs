@@ -3,7 +3,7 @@
 //! A secret is printed to whoever presented it or made it just now, and never again.
 
 use super::addresses::Base;
-use super::auth::{Caller, presented_secret};
+use super::auth::Caller;
 use super::body::JsonOrForm;
 use super::paths::IdText;
 use super::read::{check, read_token_change};
@@ -13,22 +13,25 @@ use crate::domain::ids::TokenId;
 use crate::store::{ChangedToken, DeletedToken, NewToken, Project, Token};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 pub(super) async fn verify_token(
     State(state): State<ApiState>,
     caller: Caller,
     base: Base,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let secret = presented_secret(&headers).ok_or(ApiError::Unauthorized)?;
+    let owner = owner_of(&state, &caller).await?;
+    let now = state.clock.now();
+    if caller.has_session() {
+        // A page is not to have it.
+        return Ok(print_token(&caller.token, &owner, now, &base));
+    }
+    let secret = caller.secret();
     if state.tokens.are_elsewhere() {
         let answer = state.tokens.verify_elsewhere(secret).await?;
         return Ok(Json(answer.ok_or(ApiError::Unauthorized)?).into_response());
     }
-    let owner = owner_of(&state, &caller).await?;
-    let now = state.clock.now();
     Ok(print_token_with_secret(
         &caller.token,
         secret,
@@ -161,7 +164,7 @@ fn check_may_see(caller: &Caller, id: TokenId) -> Result<(), ApiError> {
     }
 }
 
-async fn owner_of(state: &ApiState, caller: &Caller) -> Result<Project, ApiError> {
+pub(super) async fn owner_of(state: &ApiState, caller: &Caller) -> Result<Project, ApiError> {
     let owner = state.store.read_project(caller.project).await?;
     owner.ok_or(ApiError::Unauthorized)
 }

@@ -8,6 +8,7 @@ pub mod operator;
 pub mod plugin;
 pub mod serve;
 pub mod torture;
+mod trust;
 
 use crate::clock::Clock;
 use crate::config::Settings;

@@ -1,5 +1,6 @@
 //! A delivery: one notification on its way to one address, and when to try again.
 
+use super::step::{Failure, FailureKind};
 use std::time::Duration;
 
 /// Where a delivery stands.
@@ -38,10 +39,19 @@ impl DeliveryStatus {
 pub const LONGEST_TRIED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Delay before the attempt that follows attempt number `attempt` (1 is the first): 5 s, doubling, at most 2 hours.
-#[must_use]
-pub fn retry_delay(attempt: u32) -> Duration {
+fn retry_delay(attempt: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(12);
     Duration::from_secs((5 << doublings).min(7_200))
+}
+
+/// Delay before the attempt that follows attempt number `attempt` and this failure of it; `None` where another one cannot help.
+#[must_use]
+pub fn delay_after(failure: &Failure, attempt: u32) -> Option<Duration> {
+    let can_help = matches!(
+        failure.kind,
+        FailureKind::Transient | FailureKind::RateLimit
+    );
+    can_help.then(|| retry_delay(attempt).max(failure.retry_after.unwrap_or_default()))
 }
 
 #[cfg(test)]

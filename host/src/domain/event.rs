@@ -16,6 +16,8 @@ pub struct Event {
     /// 1 for the first attempt.
     pub attempt: u32,
     pub channel: Channel,
+    /// The same for all events of one trouble, and the thread of their mails: letters, digits, `-` and `.`.
+    pub incident: String,
     pub time: Timestamp,
     /// The subscription's `email`; empty where it has none.
     pub address: String,

@@ -11,6 +11,7 @@ pub mod event;
 pub mod faults;
 pub mod ids;
 pub mod job;
+pub mod job_event;
 pub mod notification;
 pub mod orchestration;
 pub mod phases;

@@ -89,10 +89,18 @@ pub enum HostLoop {
     Runner,
     Alarms,
     Deliverer,
+    /// Whoever watches jobs as they run.
+    Watchers,
 }
 
 impl HostLoop {
-    pub const ALL: [Self; 4] = [Self::Scheduler, Self::Runner, Self::Alarms, Self::Deliverer];
+    pub const ALL: [Self; 5] = [
+        Self::Scheduler,
+        Self::Runner,
+        Self::Alarms,
+        Self::Deliverer,
+        Self::Watchers,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -101,6 +109,7 @@ impl HostLoop {
             Self::Runner => "runner",
             Self::Alarms => "alarms",
             Self::Deliverer => "deliverer",
+            Self::Watchers => "watchers",
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The plugins room turns every line of the contract into these types at once; the runner knows no other.
 
-use crate::domain::ids::{JobId, ProjectId, TaskRunId};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use crate::domain::job::Status;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct StepContext {
     pub project_id: ProjectId,
+    pub orchestration_id: OrchestrationId,
     pub job_id: JobId,
     pub task_run_id: TaskRunId,
     /// The task's own run id, `<job run id>.<number>`.

@@ -53,6 +53,13 @@ impl Timestamp {
         self.to_datetime()
             .to_rfc3339_opts(SecondsFormat::Secs, false)
     }
+
+    /// `2013-03-02T11:11:24.123+00:00`
+    #[must_use]
+    pub fn to_iso_milliseconds(self) -> String {
+        self.to_datetime()
+            .to_rfc3339_opts(SecondsFormat::Millis, false)
+    }
 }
 
 impl Serialize for Timestamp {

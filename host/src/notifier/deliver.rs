@@ -4,7 +4,7 @@
 //! What could get better is tried again later and later for days; what was refused for good is not.
 
 use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
-use crate::domain::delivery::{LONGEST_TRIED, retry_delay};
+use crate::domain::delivery::{LONGEST_TRIED, delay_after};
 use crate::domain::event::{Event, EventJob, FailedTask, MOST_FAILED_TASKS};
 use crate::domain::job::{Job, Status};
 use crate::domain::notification::Channel;
@@ -183,7 +183,8 @@ impl Deliverer {
             Err(Unresolved::Unavailable(why)) => return Err(StepError::Abandoned(why)),
         };
         let credentials = self.credentials(delivery, &plugin).await?;
-        let (event, thread) = (self.event(delivery), self.thread(delivery));
+        let event = self.event(delivery);
+        let thread = self.thread(delivery, &event);
         self.plugins
             .deliver(&plugin, event, thread, credentials)
             .await
@@ -210,20 +211,22 @@ impl Deliverer {
     }
 
     /// The message id is the same for every attempt; messages about the same trouble share the thread.
-    fn thread(&self, delivery: &LeasedDelivery) -> MailThread {
-        let installation = &self.installation;
-        let orchestration = delivery.job.orchestration_id;
-        // The recovery ends the thread of the errors.
-        let thread = match delivery.channel {
+    fn thread(&self, delivery: &LeasedDelivery, event: &Event) -> MailThread {
+        MailThread {
+            message_id: format!("delivery-{}.{}", delivery.lease.delivery, self.installation),
+            thread_id: event.incident.clone(),
+            unsubscribe: None,
+        }
+    }
+
+    fn incident(&self, delivery: &LeasedDelivery) -> String {
+        // The recovery belongs to the errors that it ends.
+        let trouble = match delivery.channel {
             Channel::Recovery => Channel::Error.as_str(),
             channel => channel.as_str(),
         };
-        let incident = delivery.incident;
-        MailThread {
-            message_id: format!("delivery-{}.{installation}", delivery.lease.delivery),
-            thread_id: format!("{thread}-{orchestration}-{incident}.{installation}"),
-            unsubscribe: None,
-        }
+        let (orchestration, first) = (delivery.job.orchestration_id, delivery.incident);
+        format!("{trouble}-{orchestration}-{first}.{}", self.installation)
     }
 
     fn event(&self, delivery: &LeasedDelivery) -> Event {
@@ -234,6 +237,7 @@ impl Deliverer {
             message_id: format!("delivery_{}_{}", delivery.lease.delivery, self.installation),
             attempt: delivery.attempt,
             channel: delivery.channel,
+            incident: self.incident(delivery),
             time: delivery.created_at,
             address: delivery.target.email.clone(),
             config: delivery.target.config.clone(),
@@ -287,25 +291,18 @@ fn attempt_end(
     };
     let kind = failure.kind.as_str();
     let message = failure.to_string();
-    let can_help = matches!(
-        failure.kind,
-        FailureKind::Transient | FailureKind::RateLimit
-    );
-    let delay = retry_delay(delivery.attempt_since).max(failure.retry_after.unwrap_or_default());
-    let next_at = now.plus(delay);
-    if can_help && next_at.since(delivery.tried_since) < LONGEST_TRIED {
-        AttemptEnd::Retry {
+    let next_at = delay_after(&failure, delivery.attempt_since).map(|delay| now.plus(delay));
+    match next_at.filter(|next| next.since(delivery.tried_since) < LONGEST_TRIED) {
+        Some(next_at) => AttemptEnd::Retry {
             kind,
             message,
             next_at,
-        }
-    } else {
-        let is_gone = failure.kind == FailureKind::NotFound;
-        AttemptEnd::Failed {
+        },
+        None => AttemptEnd::Failed {
             kind,
             message,
-            is_gone,
-        }
+            is_gone: failure.kind == FailureKind::NotFound,
+        },
     }
 }
 

@@ -11,9 +11,11 @@ use super::limits::{
     MOST_CALL_BYTES, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCES, Signals, cpu_budget,
 };
 use super::output::cut;
+use super::rehearsal::World;
 use super::remedy::{FIXED, Limit};
 use super::services::{StepError, StepServices};
 use super::state::CallState;
+use crate::domain::plugin::Usage;
 use crate::domain::step::{Failure, FailureKind, MOST_STATE_BYTES};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -88,21 +90,39 @@ impl<F: Future> Future for Metered<'_, F> {
 }
 
 /// Tells what a step used when the call is over, however it ended.
-pub(super) struct TellUsage {
-    services: Arc<dyn StepServices>,
+pub(super) struct TellUsage<T: HearUsage + ?Sized> {
+    told: Arc<T>,
     signals: Arc<Signals>,
 }
 
-impl TellUsage {
-    pub(super) fn of(services: Arc<dyn StepServices>, signals: Arc<Signals>) -> Self {
-        Self { services, signals }
+/// Who is told.
+pub(super) trait HearUsage {
+    fn hear(&self, usage: Usage, memory_bytes: u64);
+}
+
+impl HearUsage for dyn StepServices {
+    fn hear(&self, usage: Usage, memory_bytes: u64) {
+        self.used(usage);
+        self.held_memory(memory_bytes);
     }
 }
 
-impl Drop for TellUsage {
+impl HearUsage for dyn World {
+    fn hear(&self, usage: Usage, memory_bytes: u64) {
+        self.delivery_used(usage, memory_bytes);
+    }
+}
+
+impl<T: HearUsage + ?Sized> TellUsage<T> {
+    pub(super) fn of(told: Arc<T>, signals: Arc<Signals>) -> Self {
+        Self { told, signals }
+    }
+}
+
+impl<T: HearUsage + ?Sized> Drop for TellUsage<T> {
     fn drop(&mut self) {
-        self.services.used(self.signals.usage());
-        self.services.held_memory(self.signals.memory_bytes());
+        self.told
+            .hear(self.signals.usage(), self.signals.memory_bytes());
     }
 }
 

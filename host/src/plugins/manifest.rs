@@ -4,9 +4,13 @@
 //! component's code is compiled. Keys that this version does not know are refused: a typing error must not silently
 //! become a lack of rights.
 
+mod error;
+mod limits;
+mod names;
+
 use super::hosts::HostPattern;
 use super::schema::Schema;
-use super::section::{SectionError, custom_section};
+use super::section::custom_section;
 use crate::domain::credential::is_credential_name;
 use crate::domain::faults::Faults;
 use crate::domain::plugin::Capability;
@@ -14,7 +18,11 @@ use crate::domain::step::Restart;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::time::Duration;
+
+pub use error::ManifestError;
+pub use limits::AskedLimits;
+pub use names::is_plugin_id;
+use names::is_version;
 
 /// The name of the custom section.
 pub const MANIFEST_SECTION: &str = "orchestrator:manifest";
@@ -65,60 +73,6 @@ pub struct Manifest {
     pub(super) parameters_schema: Schema,
     /// The manifest as the component carries it.
     json: String,
-}
-
-/// Limits that a plugin sets itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AskedLimits {
-    cpu_seconds: Option<u32>,
-    wall_seconds: Option<u32>,
-    memory_mebibytes: Option<u32>,
-}
-
-impl AskedLimits {
-    pub(super) fn cpu(&self) -> Option<Duration> {
-        self.cpu_seconds
-            .map(|seconds| Duration::from_secs(seconds.into()))
-    }
-
-    pub(super) fn wall(&self) -> Option<Duration> {
-        self.wall_seconds
-            .map(|seconds| Duration::from_secs(seconds.into()))
-    }
-
-    pub(super) fn memory_bytes(&self) -> Option<usize> {
-        usize::try_from(self.memory_mebibytes?)
-            .ok()?
-            .checked_mul(1 << 20)
-    }
-}
-
-/// What is wrong with a manifest; it names the key.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    #[error(transparent)]
-    Section(#[from] SectionError),
-    #[error("it has {0} bytes; at most 65536 are allowed")]
-    TooLarge(usize),
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    #[error("contract is {0:?}; this server speaks 0.1")]
-    OtherContract(String),
-    #[error("{key}: {why}")]
-    Value { key: &'static str, why: String },
-}
-
-impl ManifestError {
-    /// The key at fault; empty where it is the manifest or the component as a whole.
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        match self {
-            Self::OtherContract(_) => "contract",
-            Self::Value { key, .. } => key,
-            Self::Section(_) | Self::TooLarge(_) | Self::Json(_) => "",
-        }
-    }
 }
 
 /// Read on its own first: a manifest of another line may have keys that this one does not know.
@@ -318,142 +272,5 @@ impl Manifest {
     }
 }
 
-/// Whether the text may be a plugin's id.
-#[must_use]
-pub fn is_plugin_id(id: &str) -> bool {
-    id.len() <= 64
-        && id.starts_with(|c: char| c.is_ascii_lowercase())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-fn is_version(version: &str) -> bool {
-    let (numbers, suffix) = match version.split_once(['-', '+']) {
-        Some((numbers, suffix)) => (numbers, Some(suffix)),
-        None => (version, None),
-    };
-    let is_number =
-        |text: &str| (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    let is_suffix = |text: &str| {
-        (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
-    };
-    numbers.split('.').count() == 3
-        && numbers.split('.').all(is_number)
-        && suffix.is_none_or(is_suffix)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn valid() -> Value {
-        json!({
-            "id": "a-task", "version": "1.0.0", "kind": "task", "contract": "0.1",
-            "capabilities": ["http"], "hosts": ["https://api.example"], "restart": "lookup",
-        })
-    }
-
-    fn error_with(key: &str, value: Value) -> String {
-        let mut json = valid();
-        json[key] = value;
-        Manifest::parse(json.to_string().as_bytes())
-            .and_then(|manifest| manifest.check_schemas())
-            .map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
-    }
-
-    #[test]
-    fn a_valid_manifest_is_read() {
-        let manifest = Manifest::parse(valid().to_string().as_bytes()).expect("valid");
-        assert_eq!(
-            (manifest.id.as_str(), manifest.kind),
-            ("a-task", Kind::Task)
-        );
-        assert_eq!(manifest.restart, Restart::Lookup);
-        assert!(manifest.asks_for(Capability::Http) && !manifest.asks_for(Capability::Mail));
-    }
-
-    #[test]
-    fn each_fault_names_its_key() {
-        for (key, value, said) in [
-            ("id", json!("A"), "id: "),
-            ("version", json!("1.0"), "version: "),
-            ("kind", json!("channel"), "kind: unknown variant `channel`"),
-            (
-                "contract",
-                json!("0.2"),
-                "contract is \"0.2\"; this server speaks 0.1",
-            ),
-            (
-                "capabilities",
-                json!(["mail", "http"]),
-                "capabilities: mail is for",
-            ),
-            (
-                "capabilities",
-                json!(["files"]),
-                "capabilities: unknown variant `files`",
-            ),
-            ("hosts", json!([]), "hosts: "),
-            (
-                "hosts",
-                json!(["http://api.example"]),
-                "hosts: \"http://api.example\" is neither",
-            ),
-            ("restart", Value::Null, "restart: "),
-            (
-                "restart",
-                json!("always"),
-                "restart: unknown variant `always`",
-            ),
-            ("limits", json!({"cpu": 1}), "unknown field `cpu`"),
-            (
-                "credentials",
-                json!(["a b"]),
-                "credentials: at most 20 names",
-            ),
-            (
-                "config-schema",
-                json!(1),
-                "config-schema: must be an object",
-            ),
-            ("capabilties", json!([]), "unknown field `capabilties`"),
-        ] {
-            let error = error_with(key, value.clone());
-            assert!(error.contains(said), "{key} = {value}: {error}");
-        }
-    }
-
-    #[test]
-    fn limits_are_read_in_their_units() {
-        let mut json = valid();
-        json["limits"] = json!({"cpu-seconds": 2, "memory-mebibytes": 16});
-        let limits = Manifest::parse(json.to_string().as_bytes())
-            .expect("valid")
-            .limits;
-        assert_eq!(limits.cpu(), Some(Duration::from_secs(2)));
-        assert_eq!(limits.memory_bytes(), Some(16 << 20));
-        assert_eq!(limits.wall(), None);
-    }
-
-    #[test]
-    fn what_is_named_counts_only_where_the_manifest_asks_for_it() {
-        let wanted = |credentials: Value, named| {
-            let mut json = valid();
-            json["credentials"] = credentials;
-            let manifest = Manifest::parse(json.to_string().as_bytes()).unwrap();
-            manifest.credentials_wanted(named, |_| true)
-        };
-        assert_eq!(wanted(json!([]), Some("shop")), Vec::<String>::new());
-        assert_eq!(wanted(json!(["named"]), Some("shop")), ["shop"]);
-        assert_eq!(wanted(json!(["named"]), None), Vec::<String>::new());
-        assert_eq!(
-            wanted(json!(["own", "named"]), Some("shop")),
-            ["own", "shop"]
-        );
-    }
-}
+mod tests;

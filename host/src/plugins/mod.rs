@@ -44,7 +44,7 @@ pub use manifest::{
     AskedLimits, CONTRACT, Kind, MANIFEST_SECTION, Manifest, ManifestError, NAMED, is_plugin_id,
 };
 pub use outbound::{BadOutboundAllow, OutboundAllow};
-pub use rehearsal::{Network, NoAnswer};
+pub use rehearsal::{NoAnswer, World};
 pub use section::SectionError;
 pub use services::{
     BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
@@ -107,17 +107,17 @@ impl Plugins {
         Self::assemble(settings, clock, None)
     }
 
-    /// The same, but for an author: `network` answers all requests, and plugins see `clock` only.
+    /// The same, but for an author: `world` answers all requests, and plugins see `clock` only.
     ///
     /// # Errors
     /// As for [`Plugins::open`].
     pub fn rehearse(
         settings: PluginSettings,
         clock: Clock,
-        network: Arc<dyn Network>,
+        world: Arc<dyn World>,
     ) -> Result<Self, PluginError> {
         let rehearsal = Rehearsal {
-            network,
+            world,
             clock: clock.clone(),
         };
         Self::assemble(settings, clock, Some(rehearsal))
@@ -135,7 +135,7 @@ impl Plugins {
         let lanes = Lanes::start()?;
         let mailer = {
             let _within = lanes.quick().enter();
-            Mailer::new(settings.mail.as_ref(), clock)?
+            Mailer::new(settings.mail.as_ref(), clock, rehearsal.clone())?
         };
         let shelf = Shelf::default();
         for component in shelf::builtin_components() {
@@ -362,6 +362,9 @@ impl Plugins {
             let mut store = call::store(&inner.engine, loaded, prepared);
             let answering = delivery.deliver(&mut store, &event);
             let tail = || output.error_tail();
+            let _used = inner.rehearsal.as_ref().map(|rehearsal| {
+                call::TellUsage::of(Arc::clone(&rehearsal.world), Arc::clone(&signals))
+            });
             let wall = Limit::DeliveryWall;
             let answer = call::bounded(loaded, &signals, wall, tail, answering).await?;
             answer.map_err(StepError::Failed)

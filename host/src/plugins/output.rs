@@ -1,7 +1,7 @@
 //! What a plugin says beside its answers: log lines, standard output and standard error, all on one budget of bytes.
 //!
-//! Only the log reaches people as it is written. Of standard error the tail is kept, for the message of a trap; standard
-//! output is counted and dropped.
+//! The log reaches people as it is written, and so does standard error, line by line. Of the latter the tail is also kept,
+//! for the message of a trap; standard output is counted and dropped.
 
 use super::services::LogLevel;
 use bytes::Bytes;
@@ -39,6 +39,8 @@ struct State {
     used_bytes: usize,
     is_full: bool,
     tail: VecDeque<u8>,
+    /// Of standard error, what has come of a line.
+    begun: Vec<u8>,
 }
 
 impl Output {
@@ -86,8 +88,41 @@ impl Output {
         !is_full
     }
 
+    /// Takes what was written to standard error, and logs the lines that are whole.
+    fn hear_error(&self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let mut state = self.lock();
+            state.begun.extend_from_slice(part);
+            let is_whole = part.ends_with(b"\n") || state.begun.len() >= MOST_LINE_BYTES;
+            if is_whole {
+                let line = std::mem::take(&mut state.begun);
+                drop(state);
+                self.0.log_error(&line);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn log_error(&self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            (self.log)(LogLevel::Stderr, cut(line, MOST_LINE_BYTES));
+        }
+    }
+}
+
+/// The call is over: what was begun is the last line.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let begun = std::mem::take(&mut state.unwrap_or_else(PoisonError::into_inner).begun);
+        self.log_error(&begun);
     }
 }
 
@@ -106,8 +141,11 @@ pub(super) struct Pipe {
 
 impl Pipe {
     fn accept(&self, bytes: &[u8]) {
-        self.output.take(bytes.len());
+        let has_room = self.output.take(bytes.len());
         if self.keeps_tail {
+            if has_room {
+                self.output.hear_error(bytes);
+            }
             let mut state = self.output.lock();
             let kept = bytes
                 .get(bytes.len().saturating_sub(TAIL_BYTES)..)
@@ -197,6 +235,32 @@ mod tests {
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[2].0, LogLevel::Warning);
         assert!(lines[2].1.contains("10 bytes"));
+    }
+
+    #[test]
+    fn standard_error_is_logged_line_by_line_and_the_last_one_at_the_end() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let log: LogSink = Arc::new(move |level, line: &str| {
+            sink.lock()
+                .expect("unpoisoned")
+                .push((level, line.to_owned()));
+        });
+        let output = Output::new(100, String::new(), log);
+        let error = Pipe {
+            output: output.clone(),
+            keeps_tail: true,
+        };
+
+        for part in ["fir", "st\nsecond\r\n\n", "thi", "rd"] {
+            error.accept(part.as_bytes());
+        }
+        let before = lines.lock().expect("unpoisoned").len();
+        drop((output, error));
+
+        assert_eq!(before, 2);
+        let expected = ["first", "second", "third"].map(|line| (LogLevel::Stderr, line.to_owned()));
+        assert_eq!(*lines.lock().expect("unpoisoned"), expected);
     }
 
     #[test]

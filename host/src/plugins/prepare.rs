@@ -73,9 +73,13 @@ pub(super) fn delivery(
         credentials: Arc::new(Credentials::new(credentials)),
     };
     let (id, delivery_id) = (loaded.manifest.id.clone(), event.delivery_id);
-    let log: LogSink = Arc::new(move |level, line: &str| {
-        log_delivery(&id, delivery_id.0, level, line);
-    });
+    let log: LogSink = match &inner.rehearsal {
+        Some(rehearsal) => {
+            let world = Arc::clone(&rehearsal.world);
+            Arc::new(move |level, line: &str| world.log_delivery(level, line))
+        }
+        None => Arc::new(move |level, line: &str| log_delivery(&id, delivery_id.0, level, line)),
+    };
     state(inner, loaded, caller, grant, log)
 }
 
@@ -115,7 +119,7 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
 
 fn log_delivery(plugin: &str, delivery: i64, level: LogLevel, line: &str) {
     match level {
-        LogLevel::Debug => tracing::debug!(plugin, delivery, "{line}"),
+        LogLevel::Debug | LogLevel::Stderr => tracing::debug!(plugin, delivery, "{line}"),
         LogLevel::Info => tracing::info!(plugin, delivery, "{line}"),
         LogLevel::Warning => tracing::warn!(plugin, delivery, "{line}"),
         LogLevel::Error => tracing::error!(plugin, delivery, "{line}"),

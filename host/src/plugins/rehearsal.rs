@@ -1,20 +1,32 @@
-//! A plugin without the world, for its author: a script answers its requests, and its clocks stand until somebody moves them.
+//! A plugin without the world, for its author: a script answers its requests and takes its mail, and its clocks stand until
+//! somebody moves them.
 //!
 //! Everything else is as in a server: the same engine, limits, checks of addresses, and marks before something is sent.
 
+use super::services::LogLevel;
 use crate::clock::Clock;
+use crate::domain::plugin::Usage;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// Answers a plugin's requests in place of the network.
-pub trait Network: Send + Sync {
+/// What a plugin meets in place of the world.
+pub trait World: Send + Sync {
     /// The answer to a request that has passed all checks, with the headers as they would leave.
     ///
     /// # Errors
     /// There is none.
     fn answer(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer>;
+
+    /// A letter that has passed all checks, in place of a mail server, which takes it.
+    fn take_mail(&self, to: &str, subject: &str);
+
+    /// One line of a delivery's log; a task has its services for that.
+    fn log_delivery(&self, level: LogLevel, line: &str);
+
+    /// What an attempt at a delivery has used, told once when it is over, and the most memory that it has had.
+    fn delivery_used(&self, usage: Usage, memory_bytes: u64);
 }
 
 /// Why a request is not answered.
@@ -29,7 +41,7 @@ pub enum NoAnswer {
 /// What stands in for the world.
 #[derive(Clone)]
 pub(super) struct Rehearsal {
-    pub(super) network: Arc<dyn Network>,
+    pub(super) world: Arc<dyn World>,
     pub(super) clock: Clock,
 }
 

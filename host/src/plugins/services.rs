@@ -1,6 +1,7 @@
 //! What a call of a plugin needs from whoever makes it, and how it ends.
 
 use crate::domain::credential::Credential;
+pub use crate::domain::job_event::LogLevel;
 use crate::domain::plugin::Usage;
 use crate::domain::step::{Checkpoint, Failure};
 use std::pin::Pin;
@@ -27,7 +28,7 @@ pub trait StepServices: Send + Sync {
         &[]
     }
 
-    /// One line of the plugin's log.
+    /// One line of the plugin's log, or of its standard error.
     fn log(&self, level: LogLevel, line: &str);
 
     /// What the step has used, told once when it is over.
@@ -59,15 +60,6 @@ pub enum SaveError {
     /// Another attempt could help.
     #[error("the state could not be made durable: {0}")]
     Unavailable(String),
-}
-
-/// How urgent a line of a plugin's log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    Debug,
-    Info,
-    Warning,
-    Error,
 }
 
 /// Why a call of a plugin brought no result.

@@ -6,6 +6,7 @@
 
 mod crowd;
 mod inputs;
+mod lines;
 mod metering;
 mod services;
 mod step;
@@ -58,6 +59,8 @@ pub struct Runner {
     pub pause: Pause,
     /// Poked when a job has ended: it may have promised notifications.
     pub notifier: Wake,
+    /// Poked when something was told of a job.
+    pub events: Wake,
     pub settings: Arc<RunnerSettings>,
     /// What steps have used since it was last written down.
     pub used: StepUses,
@@ -171,6 +174,7 @@ impl Runner {
                 // What is due and was not claimed waits for a step of its project to end.
                 return Ok(next.filter(|next| *next > now));
             }
+            self.events.poke();
             for leased in claimed {
                 let project = leased.job.project_id;
                 let (runner, crowd) = (self.clone(), running.crowd.clone());

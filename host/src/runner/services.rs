@@ -1,8 +1,10 @@
 //! What the host does for a step while it runs: keeps its checkpoints, notes that a request left, opens its token.
 
 use super::Runner;
+use super::lines::Lines;
 use crate::domain::credential::Credential;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
+use crate::domain::job_event::LogLine;
 use crate::domain::plugin::Usage;
 use crate::domain::step::Checkpoint;
 use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
@@ -24,6 +26,8 @@ pub(super) struct Services {
     pub(super) saved: Mutex<Option<Checkpoint>>,
     /// What the step has used, once it is over.
     pub(super) usage: Arc<Mutex<Usage>>,
+    /// What its plugin says.
+    pub(super) lines: Lines,
 }
 
 impl Services {
@@ -105,8 +109,15 @@ impl StepServices for Services {
     }
 
     fn log(&self, level: LogLevel, line: &str) {
+        self.lines.add(LogLine {
+            at: self.runner.pause.clock.now(),
+            level,
+            text: line.to_owned(),
+        });
         match level {
-            LogLevel::Debug => tracing::debug!(target: "plugin", run = %self.run_id, "{line}"),
+            LogLevel::Debug | LogLevel::Stderr => {
+                tracing::debug!(target: "plugin", run = %self.run_id, "{line}");
+            }
             LogLevel::Info => tracing::info!(target: "plugin", run = %self.run_id, "{line}"),
             LogLevel::Warning => tracing::warn!(target: "plugin", run = %self.run_id, "{line}"),
             LogLevel::Error => tracing::error!(target: "plugin", run = %self.run_id, "{line}"),

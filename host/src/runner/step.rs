@@ -6,6 +6,7 @@
 use super::Runner;
 use super::crowd::Crowd;
 use super::inputs::NoInput;
+use super::lines::Lines;
 use super::services::{Services, open, seal};
 use crate::domain::ids::TaskRunId;
 use crate::domain::job::Status;
@@ -18,7 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::lease::Hold;
 use crate::plugins::{Plugin, StepError};
 use crate::registry::{TaskType, Unresolved};
-use crate::store::{Accepted, Lease, LeasedStep, StepEnd};
+use crate::store::{Accepted, Lease, LeasedStep, StepEnd, StepReport};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -43,19 +44,26 @@ impl Runner {
         crowd: &Crowd,
     ) -> Option<(LeasedStep, Hold<Lease>)> {
         let usage = Arc::default();
-        let end = self.step_end(&leased, &usage).await;
+        let lines = Lines::default();
+        let end = self.step_end(&leased, &usage, &lines).await;
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Duration::from_micros(used.cpu_micros);
         let project = leased.job.project_id;
         self.used.add(project, cpu, kept_bytes(&end));
+        let report = StepReport {
+            used,
+            said: lines.rest().await,
+            tasks: leased.job.revision.tasks.len(),
+            is_progress: is_progress(&leased, &end),
+        };
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
             let (now, lease) = (self.pause.clock.now(), leased.lease);
             let goes_on = !self.pause.stop.is_stopped() && crowd.has_room(project, &self.settings);
             let taking = crowd.take_on().await;
-            let (end, store) = (end.clone(), &self.store);
+            let (end, report, store) = (end.clone(), report.clone(), &self.store);
             match store
-                .end_step_and_go_on(lease, end, used, now, goes_on)
+                .end_step_and_go_on(lease, end, report, now, goes_on)
                 .await
             {
                 Ok((Accepted::Yes { has_more, ends_job }, next)) => {
@@ -63,6 +71,7 @@ impl Runner {
                         let hold = crowd.hold(next.lease);
                         (next, hold)
                     });
+                    self.events.poke();
                     if has_more {
                         self.pause.wake.poke();
                     }
@@ -84,7 +93,12 @@ impl Runner {
         }
     }
 
-    async fn step_end(&self, leased: &LeasedStep, usage: &Arc<Mutex<Usage>>) -> StepEnd {
+    async fn step_end(
+        &self,
+        leased: &LeasedStep,
+        usage: &Arc<Mutex<Usage>>,
+        lines: &Lines,
+    ) -> StepEnd {
         let task_type = match self.choose_plugin(leased).await {
             Ok(task_type) => task_type,
             Err(end) => return end,
@@ -120,6 +134,7 @@ impl Runner {
             component_digest: plugin.digest().to_owned(),
             saved: Mutex::new(None),
             usage: Arc::clone(usage),
+            lines: lines.clone(),
         });
         let context = self.context(leased, task_type, parameters);
         let call = match state.clone() {
@@ -135,6 +150,7 @@ impl Runner {
             biased;
             answer = self.plugins.run_step(&plugin, context.clone(), call, services.clone()) => Some(answer),
             () = self.pause.clock.sleep_until(deadline.unwrap_or(Timestamp(i64::MAX))) => None,
+            () = lines.keep(self, leased) => None,
         };
         match answer {
             Some(Ok(Step::Done(outcome))) => done(outcome),
@@ -223,6 +239,7 @@ impl Runner {
         let now = self.pause.clock.now();
         StepContext {
             project_id: leased.job.project_id,
+            orchestration_id: leased.job.orchestration_id,
             job_id: leased.job.id,
             task_run_id: leased.lease.run,
             run_id: run_id(leased),
@@ -286,6 +303,11 @@ fn refuse_to_repeat(leased: &LeasedStep, restart: Restart) -> Option<Failure> {
         let message = format!("the host did not get through this step in {MOST_ATTEMPTS} attempts");
         Failure::new(FailureKind::Internal, "TOO_MANY_ATTEMPTS", message)
     })
+}
+
+/// Whether the task waits, and for something else than before.
+fn is_progress(leased: &LeasedStep, end: &StepEnd) -> bool {
+    matches!(end, StepEnd::Wait { message, .. } if *message != leased.progress)
 }
 
 /// Of the answer that is kept.

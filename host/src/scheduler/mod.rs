@@ -24,6 +24,8 @@ pub struct Scheduler {
     pub pause: Pause,
     /// Poked when there are new jobs.
     pub runner: Wake,
+    /// The same, for those who watch.
+    pub events: Wake,
 }
 
 impl Scheduler {
@@ -62,6 +64,7 @@ impl Scheduler {
                 let now = self.pause.clock.now();
                 fired += self.store.fire_ticks(batch.to_vec(), now).await?;
                 self.runner.poke();
+                self.events.poke();
             }
             tracing::debug!(fired, "scheduled");
             if fired == 0 {

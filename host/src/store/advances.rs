@@ -4,6 +4,7 @@
 
 use super::claims::LeasedStep;
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::jobs::{self, advance_queues};
 use super::new_runs::{NewRuns, insert_runs};
 use super::promises::promise_notifications;
@@ -54,6 +55,7 @@ pub(super) async fn advance_jobs(
     store: &Store,
     tx: &mut Tx,
     ends: BTreeMap<JobId, PhaseEnd>,
+    news: &mut News,
 ) -> Result<HashMap<JobId, Advance>> {
     let mut advanced = HashMap::new();
     if ends.is_empty() {
@@ -104,12 +106,12 @@ pub(super) async fn advance_jobs(
         let leased = None;
         advanced.insert(id, Advance { accepted, leased });
     }
-    for step in insert_runs(tx, going_on).await? {
+    for step in insert_runs(tx, going_on, news).await? {
         if let Some(advance) = advanced.get_mut(&step.job.id) {
             advance.leased = Some(Box::new(step));
         }
     }
-    finish_jobs(tx, finished).await?;
+    finish_jobs(tx, finished, news).await?;
     Ok(advanced)
 }
 
@@ -173,9 +175,16 @@ async fn find_idle(
 }
 
 /// Ends running jobs, promises their notifications and lets the next jobs of their orchestrations go.
-pub(super) async fn finish_jobs(tx: &mut Tx, finished: Vec<Finished>) -> Result<()> {
+pub(super) async fn finish_jobs(
+    tx: &mut Tx,
+    finished: Vec<Finished>,
+    news: &mut News,
+) -> Result<()> {
     if finished.is_empty() {
         return Ok(());
+    }
+    for one in &finished {
+        news.job(one.job.project_id, one.job.id, one.status, one.now);
     }
     let rows = Dialect::of(tx).rows("$1", &["of_job", "ended"], &["outcome"]);
     let sql = format!(

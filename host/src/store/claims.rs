@@ -6,13 +6,14 @@
 
 use super::bounds::Bounds;
 use super::dialect::Dialect;
+use super::job_events::{News, RunOf};
 use super::jobs;
 use super::locks::hold_host;
 use super::rows::{Columns, to_json};
 use super::starts::{Room, start_jobs};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, Status};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
@@ -57,6 +58,8 @@ pub struct LeasedStep {
     pub state: Option<Vec<u8>>,
     /// SHA-256 of the component that the run began with.
     pub component_digest: Option<String>,
+    /// What it has waited for.
+    pub progress: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +109,15 @@ impl Store {
                         }
                     }
                 }
-                let mut steps = lease_steps(&store, tx, &due, host, now).await?;
+                let mut news = News::default();
+                let mut steps = lease_steps(&store, tx, &due, host, now, &mut news).await?;
                 let room = Room {
                     host,
                     free: capacity.free.saturating_sub(steps.len()),
                     per_job: capacity.per_project,
                 };
-                steps.extend(start_jobs(&store, tx, &ready, room, now).await?);
+                steps.extend(start_jobs(&store, tx, &ready, room, now, &mut news).await?);
+                news.write(tx).await?;
                 Ok(steps)
             })
         })
@@ -236,6 +241,7 @@ async fn lease_steps(
     due: &[TaskRunId],
     host: HostId,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<Vec<LeasedStep>> {
     if due.is_empty() {
         return Ok(Vec::new());
@@ -248,7 +254,7 @@ async fn lease_steps(
          start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id IN \
          (SELECT t.id FROM {rows} d JOIN task_runs t ON t.id = d.run \
          WHERE t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
-         RETURNING id, job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch"
+         RETURNING id, job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch, message"
     );
     let runs: Vec<_> = due.iter().map(|run| [run.0]).collect();
     let leased = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -261,6 +267,14 @@ async fn lease_steps(
     let mut steps = HashMap::with_capacity(leased.len());
     for row in &leased {
         let step = leased_step(row, host, &jobs)?;
+        if step.lease.epoch == 1 {
+            let run = RunOf {
+                project: step.job.project_id,
+                job: step.job.id,
+                position: Columns::of(row, "task_runs").int("position")?,
+            };
+            news.task(run, Status::Processing, None, None, now);
+        }
         steps.insert(step.lease.run, step);
     }
     // In the order in which they were due.
@@ -308,6 +322,7 @@ fn leased_step(row: &AnyRow, host: HostId, jobs: &HashMap<JobId, Job>) -> Result
         is_checkpointed: columns.flag("is_checkpointed")?,
         state: columns.maybe_bytes("state")?,
         component_digest: columns.maybe_text("component_digest")?,
+        progress: columns.maybe_text("message")?,
     })
 }
 

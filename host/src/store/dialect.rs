@@ -147,6 +147,24 @@ impl Dialect {
         format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
+    /// A condition on rows of `job_events`: before none of them another one will ever come.
+    pub(super) fn settled(self, of: &'static str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(
+                " AND {of}.transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+            ),
+        }
+    }
+
+    /// A number that no transaction has had yet, where they have numbers.
+    pub(super) fn next_transaction(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("pg_snapshot_xmax(pg_current_snapshot())::text::bigint"),
+        }
+    }
+
     /// Ends a `SELECT` that locks what it finds for a change; waits for whoever has it locked. `of` is the table.
     pub(super) fn lock(self, of: &'static str) -> String {
         match self {

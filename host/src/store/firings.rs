@@ -6,12 +6,14 @@
 //! the transaction that inserts the job and the ledger's row.
 
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::quotas::{Accounts, Admission};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::alarm::{Alarms, JobTimes};
 use crate::domain::crontab::Crontab;
-use crate::domain::ids::{OrchestrationId, ProjectId};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId};
+use crate::domain::job::Status;
 use crate::domain::notification::Notification;
 use crate::domain::quota::OverQuota;
 use crate::domain::tick::{Firing, TickOutcome};
@@ -112,6 +114,7 @@ impl Store {
                     advance_schedules(tx, &due).await?;
                     let jobs = insert_jobs(tx, &due, now).await?;
                     insert_ticks(tx, &due, &jobs).await?;
+                    tell_of_jobs(tx, &due, &jobs, now).await?;
                     record_skips(tx, &due).await?;
                 }
                 Ok(due.len())
@@ -318,6 +321,25 @@ async fn insert_ticks(tx: &mut Tx, due: &[Due], jobs: &HashMap<i64, i64>) -> Res
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// In the order of the jobs.
+async fn tell_of_jobs(
+    tx: &mut Tx,
+    due: &[Due],
+    jobs: &HashMap<i64, i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut made: Vec<_> = due
+        .iter()
+        .filter_map(|one| Some((*jobs.get(&one.id)?, one.project)))
+        .collect();
+    made.sort_unstable();
+    let mut news = News::default();
+    for (job, project) in made {
+        news.job(project, JobId(job), Status::Waiting, now);
+    }
+    news.write(tx).await
 }
 
 /// Records ticks that a quota kept from firing: each prolongs the gap before it, so that a day of them is one row.

@@ -4,6 +4,7 @@
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::locks::lock_orchestration_of_job;
 use super::pages::APART;
 use super::rows::{Columns, to_json};
@@ -124,6 +125,9 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
                 if let Some(row) = cancelled {
+                    let mut news = News::default();
+                    news.job(project, id, Status::Cancelled, now);
+                    news.write(tx).await?;
                     let columns = Columns::of(&row, "jobs");
                     let orchestration = OrchestrationId(columns.int("orchestration_id")?);
                     advance_queues(tx, &[orchestration]).await?;

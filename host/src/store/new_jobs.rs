@@ -5,6 +5,7 @@
 
 use super::audit::{Entry, note_all};
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::quotas::{Account, account_for_jobs, count_jobs};
 use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
@@ -144,6 +145,13 @@ pub(super) async fn create_jobs_in(
         }
     }
     note_all(tx, noted).await?;
+    let mut news = News::default();
+    for answer in &answers {
+        if let Ok(CreatedJob::Created(job)) = answer {
+            news.job(job.project_id, job.id, Status::Waiting, job.created_at);
+        }
+    }
+    news.write(tx).await?;
     Ok(answers)
 }
 

@@ -2,10 +2,11 @@
 
 use super::claims::{Lease, LeasedStep};
 use super::dialect::Dialect;
+use super::job_events::{News, RunOf};
 use super::rows::{Columns, to_json};
 use super::{Result, Tx};
 use crate::domain::ids::{HostId, JobId, TaskRunId};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, Status};
 use crate::domain::time::Timestamp;
 use std::collections::HashMap;
 
@@ -31,7 +32,11 @@ impl NewRuns {
 }
 
 /// Adds runs, and returns those that are leased, in their order; the others wait to be claimed.
-pub(super) async fn insert_runs(tx: &mut Tx, phases: Vec<NewRuns>) -> Result<Vec<LeasedStep>> {
+pub(super) async fn insert_runs(
+    tx: &mut Tx,
+    phases: Vec<NewRuns>,
+    news: &mut News,
+) -> Result<Vec<LeasedStep>> {
     if phases.is_empty() {
         return Ok(Vec::new());
     }
@@ -80,6 +85,12 @@ pub(super) async fn insert_runs(tx: &mut Tx, phases: Vec<NewRuns>) -> Result<Vec
             let (Some(run), Some(task)) = (ids.get(&(phase.job.id, *position)), task) else {
                 continue;
             };
+            let begun = RunOf {
+                project: phase.job.project_id,
+                job: phase.job.id,
+                position: i64::try_from(*position).unwrap_or(i64::MAX),
+            };
+            news.task(begun, Status::Processing, None, None, phase.now);
             leased.push(LeasedStep {
                 lease: Lease {
                     run: *run,
@@ -95,6 +106,7 @@ pub(super) async fn insert_runs(tx: &mut Tx, phases: Vec<NewRuns>) -> Result<Vec
                 is_checkpointed: false,
                 state: None,
                 component_digest: None,
+                progress: None,
             });
         }
     }

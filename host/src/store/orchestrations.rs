@@ -3,6 +3,7 @@
 //! A change of the schedule closes the ledger of the old one in the same transaction ([`super::ticks`]), so that every
 //! tick that was expected has its outcome.
 
+use super::job_events::News;
 use super::locks::lock_orchestration;
 use super::orchestration_tokens::{TokenChoice, change_token, choose_token};
 use super::plugin_users::hold_named;
@@ -14,6 +15,7 @@ use super::tokens::{drop_unused_token, tie_token};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change, of_orchestration};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
+use crate::domain::job::Status;
 use crate::domain::notification::Notification;
 use crate::domain::orchestration::{
     ExecutedJob, Orchestration, Revision, TokenReference, next_scheduled_at,
@@ -240,15 +242,21 @@ impl Store {
                 .bind(now.0)
                 .execute(&mut *tx)
                 .await?;
-                sqlx::query(
+                let cancelled = sqlx::query(
                     "UPDATE jobs SET status = 'cancelled', end_at = $3, is_ready = 0, alarm_at = NULL \
-                     WHERE orchestration_id = $1 AND project_id = $2 AND status = 'waiting'",
+                     WHERE orchestration_id = $1 AND project_id = $2 AND status = 'waiting' RETURNING id",
                 )
                 .bind(id.0)
                 .bind(project.0)
                 .bind(now.0)
-                .execute(&mut *tx)
+                .fetch_all(&mut *tx)
                 .await?;
+                let mut news = News::default();
+                for row in &cancelled {
+                    let job = JobId(Columns::of(row, "jobs").int("id")?);
+                    news.job(project, job, Status::Cancelled, now);
+                }
+                news.write(tx).await?;
                 drop_unused_token(tx, id, before.token.id).await?;
                 let change = change_of(Action::OrchestrationDelete, id, Some(&before), None);
                 store.note(tx, project, change, now).await?;

@@ -229,6 +229,7 @@ async fn remove_jobs(tx: &mut Tx, jobs: &[i64]) -> Result<()> {
             "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE job_id = $1)",
             "DELETE FROM deliveries WHERE job_id = $1",
             "DELETE FROM task_runs WHERE job_id = $1",
+            "DELETE FROM job_events WHERE job_id = $1",
             "DELETE FROM jobs WHERE id = $1",
         ] {
             sqlx::query(sql).bind(job).execute(&mut *tx).await?;
@@ -249,6 +250,7 @@ const REST: &[&str] = &[
     "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM components WHERE id IN (SELECT id FROM components WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM plugins WHERE id IN (SELECT id FROM plugins WHERE project_id = $1 LIMIT $2)",
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE project_id = $1 LIMIT $2)",
     "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE project_id = $1 LIMIT $2)",
 ];
 

@@ -7,12 +7,13 @@
 use super::advances::{PhaseEnd, advance_jobs};
 use super::claims::{Lease, LeasedStep};
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::locks::{hold_host, lock_orchestrations_of_runs};
 use super::rows::{Columns, storable, to_json};
+use super::said::{Speaker, StepReport};
 use super::{Result, Store, Tx};
-use crate::domain::ids::{JobId, ProjectId, TaskRunId};
+use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::Status;
-use crate::domain::plugin::Usage;
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
 use std::collections::hash_map::Entry;
@@ -78,15 +79,18 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Records how a step ended, what it used, and what follows from it for its job.
+    /// Records how a step ended, what it reports beside, and what follows from it for its job.
     pub async fn end_step(
         &self,
         lease: Lease,
         end: StepEnd,
-        used: Usage,
+        report: impl Into<StepReport>,
         now: Timestamp,
     ) -> Result<Accepted> {
-        let ended = self.end_step_and_go_on(lease, end, used, now, false).await;
+        let report = report.into();
+        let ended = self
+            .end_step_and_go_on(lease, end, report, now, false)
+            .await;
         Ok(ended?.0)
     }
 
@@ -95,14 +99,14 @@ impl Store {
         &self,
         lease: Lease,
         end: StepEnd,
-        used: Usage,
+        report: impl Into<StepReport>,
         now: Timestamp,
         goes_on: bool,
     ) -> Result<(Accepted, Option<LeasedStep>)> {
         let ended = EndedStep {
             lease,
             end,
-            used,
+            report: report.into(),
             now,
             goes_on,
         };
@@ -179,7 +183,7 @@ impl Store {
 pub(super) struct EndedStep {
     lease: Lease,
     end: StepEnd,
-    used: Usage,
+    report: StepReport,
     now: Timestamp,
     /// Whether the host wants the next task of the job.
     goes_on: bool,
@@ -229,19 +233,23 @@ pub(super) async fn end_steps_in(
     for one in ended {
         store.seize_where_unfenced(tx, one.lease).await?;
     }
-    let mut jobs = record_together(tx, ended).await?;
+    let mut speakers = record_together(tx, ended).await?;
+    let mut news = News::default();
     let mut over: BTreeMap<JobId, PhaseEnd> = BTreeMap::new();
     let mut recorded = Vec::with_capacity(ended.len());
     for one in ended {
         if !one.is_short()
-            && let Some(job) = record(tx, one.lease, &one.end, one.used, one.now).await?
+            && let Some(speaker) = record(tx, one.lease, &one.end, &one.report, one.now).await?
         {
-            jobs.insert(one.lease.run, job);
+            speakers.insert(one.lease, speaker);
         }
-        let accepted = match (jobs.get(&one.lease.run), &one.end) {
+        if let Some(speaker) = speakers.get_mut(&one.lease) {
+            one.report.tell(&one.end, speaker, one.now, &mut news);
+        }
+        let accepted = match (speakers.get(&one.lease), &one.end) {
             (None, _) => Accepted::LeaseLost,
-            (Some(job), StepEnd::Done { .. }) => {
-                let end = over.entry(*job).or_insert(PhaseEnd {
+            (Some(speaker), StepEnd::Done { .. }) => {
+                let end = over.entry(speaker.run.job).or_insert(PhaseEnd {
                     now: one.now,
                     taker: None,
                 });
@@ -263,23 +271,24 @@ pub(super) async fn end_steps_in(
         };
         recorded.push((accepted, None));
     }
-    let mut advanced = advance_jobs(store, tx, over).await?;
+    let mut advanced = advance_jobs(store, tx, over, &mut news).await?;
     for (one, (accepted, next)) in ended.iter().zip(&mut recorded) {
-        let job = jobs.get(&one.lease.run);
+        let job = speakers.get(&one.lease).map(|speaker| speaker.run.job);
         let is_done = matches!(one.end, StepEnd::Done { .. });
         let of = job.filter(|_| is_done && *accepted != Accepted::LeaseLost);
-        if let Some(advance) = of.and_then(|job| advanced.get_mut(job)) {
+        if let Some(advance) = of.and_then(|job| advanced.get_mut(&job)) {
             *accepted = advance.accepted;
             if one.goes_on {
                 *next = advance.leased.take();
             }
         }
     }
+    news.write(tx).await?;
     Ok(recorded)
 }
 
-/// The ends of short tasks: compare-and-set of many runs; returns the jobs of those whose lease held.
-async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<TaskRunId, JobId>> {
+/// The ends of short tasks: compare-and-set of many runs; returns those whose lease held.
+async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Lease, Speaker>> {
     let mut bound = Vec::with_capacity(ended.len());
     for one in ended.iter().filter(|one| one.is_short()) {
         if let StepEnd::Done {
@@ -290,13 +299,16 @@ async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Tas
         } = &one.end
         {
             let text = |text: &Option<String>| text.as_deref().map(storable);
+            let (used, weight) = (one.report.used, one.report.weight(&one.end));
             bound.push((
                 one.lease.run.0,
                 one.lease.host.0,
                 one.lease.epoch,
-                stored(one.used.cpu_micros),
-                stored(one.used.sent_bytes),
-                stored(one.used.received_bytes),
+                stored(used.cpu_micros),
+                stored(used.sent_bytes),
+                stored(used.received_bytes),
+                weight.0,
+                weight.1,
                 one.now.0,
                 status.as_str(),
                 text(response),
@@ -305,22 +317,26 @@ async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Tas
             ));
         }
     }
-    let mut jobs = HashMap::with_capacity(bound.len());
+    let mut speakers = HashMap::with_capacity(bound.len());
     if bound.is_empty() {
-        return Ok(jobs);
+        return Ok(speakers);
     }
     let rows = Dialect::of(tx).rows(
         "$1",
-        &["run", "host", "lease", "cpu", "sent", "received", "ended"],
+        &[
+            "run", "host", "lease", "cpu", "sent", "received", "lines", "bytes", "ended",
+        ],
         &["end_status", "answer", "code", "said"],
     );
     let sql = format!(
         "UPDATE task_runs SET cpu_micros = cpu_micros + d.cpu, sent_bytes = sent_bytes + d.sent, \
-         received_bytes = received_bytes + d.received, status = d.end_status, end_at = d.ended, \
+         received_bytes = received_bytes + d.received, said_lines = said_lines + d.lines, said_bytes = said_bytes + d.bytes, status = d.end_status, end_at = d.ended, \
          response = COALESCE(d.answer, response), error_code = d.code, message = d.said, host_id = NULL, wake_at = NULL, \
          state = NULL, is_sent = 0, is_checkpointed = 0 \
          FROM {rows} d WHERE task_runs.id = d.run AND task_runs.host_id = d.host AND task_runs.epoch = d.lease \
-         RETURNING task_runs.id AS id, task_runs.job_id AS job_id"
+         RETURNING task_runs.id AS id, task_runs.project_id AS project_id, task_runs.job_id AS job_id, \
+         task_runs.position AS position, task_runs.said_lines AS said_lines, task_runs.said_bytes AS said_bytes, \
+         task_runs.epoch AS epoch"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(to_json("task_runs", &bound)?)
@@ -328,19 +344,27 @@ async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Tas
         .await?;
     for row in &rows {
         let columns = Columns::of(row, "task_runs");
-        jobs.insert(TaskRunId(columns.int("id")?), JobId(columns.int("job_id")?));
+        let (run, epoch) = (columns.int("id")?, columns.int("epoch")?);
+        let of = |one: &&EndedStep| one.lease.run.0 == run && one.lease.epoch == epoch;
+        if let Some(one) = ended.iter().find(of) {
+            let weight = one.report.weight(&one.end);
+            let speaker = Speaker::read(row, one.report.tasks, weight)?;
+            speakers.insert(one.lease, speaker);
+        }
     }
-    Ok(jobs)
+    Ok(speakers)
 }
 
-/// Compare-and-set of one run; returns its job, or `None` where the lease is lost.
+/// Compare-and-set of one run; `None` where the lease is lost.
 async fn record(
     tx: &mut Tx,
     lease: Lease,
     end: &StepEnd,
-    used: Usage,
+    report: &StepReport,
     now: Timestamp,
-) -> Result<Option<JobId>> {
+) -> Result<Option<Speaker>> {
+    let weight = report.weight(end);
+    let used = report.used;
     let of_lease = |query: Query| {
         query
             .bind(lease.run.0)
@@ -349,6 +373,8 @@ async fn record(
             .bind(stored(used.cpu_micros))
             .bind(stored(used.sent_bytes))
             .bind(stored(used.received_bytes))
+            .bind(weight.0)
+            .bind(weight.1)
     };
     let query = match end {
         StepEnd::Done {
@@ -358,8 +384,9 @@ async fn record(
             message,
         } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             status = $7, end_at = $8, response = COALESCE($9, response), error_code = $10, message = $11, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             status = $9, end_at = $10, response = COALESCE($11, response), error_code = $12, message = $13, host_id = NULL, wake_at = NULL, state = NULL, is_sent = 0, is_checkpointed = 0 \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(status.as_str())
         .bind(now.0)
@@ -374,8 +401,9 @@ async fn record(
             component_digest,
         } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             state = $7, wake_at = $8, response = COALESCE($9, response), message = $10, component_digest = $11, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             state = $9, wake_at = $10, response = COALESCE($11, response), message = $12, component_digest = $13, step = step + 1, attempt = 1, host_id = NULL, is_sent = 0, is_checkpointed = 0 \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(state.clone())
         .bind(wake_at.0)
@@ -384,13 +412,14 @@ async fn record(
         .bind(component_digest.clone()),
         StepEnd::Abandoned { wake_at } => of_lease(sqlx::query(
             "UPDATE task_runs SET cpu_micros = cpu_micros + $4, sent_bytes = sent_bytes + $5, received_bytes = received_bytes + $6, \
-             wake_at = $7, attempt = attempt + 1, host_id = NULL \
-             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING job_id",
+             said_lines = said_lines + $7, said_bytes = said_bytes + $8, \
+             wake_at = $9, attempt = attempt + 1, host_id = NULL \
+             WHERE id = $1 AND host_id = $2 AND epoch = $3 RETURNING project_id, job_id, position, said_lines, said_bytes",
         ))
         .bind(wake_at.0),
     };
     let row = query.fetch_optional(tx).await?;
-    row.map(|row| Ok(JobId(Columns::of(&row, "task_runs").int("job_id")?)))
+    row.map(|row| Speaker::read(&row, report.tasks, weight))
         .transpose()
 }
 

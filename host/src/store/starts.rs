@@ -3,6 +3,7 @@
 use super::advances::{Finished, finish_jobs};
 use super::claims::LeasedStep;
 use super::dialect::Dialect;
+use super::job_events::News;
 use super::jobs;
 use super::new_runs::{NewRuns, insert_runs};
 use super::rows::{Columns, to_json};
@@ -34,6 +35,7 @@ pub(super) async fn start_jobs(
     ready: &[JobId],
     room: Room,
     now: Timestamp,
+    news: &mut News,
 ) -> Result<Vec<LeasedStep>> {
     if ready.is_empty() || room.free == 0 {
         return Ok(Vec::new());
@@ -63,6 +65,7 @@ pub(super) async fn start_jobs(
     }
     note_last_executed(tx, &starting).await?;
     for one in &starting {
+        news.job(one.job.project_id, one.job.id, Status::Processing, now);
         set_alarm(tx, &one.job, now).await?;
     }
     let (empty, starting): (Vec<_>, Vec<_>) = starting
@@ -74,8 +77,8 @@ pub(super) async fn start_jobs(
         now,
         keeps_token: false,
     });
-    finish_jobs(tx, finished.collect()).await?;
-    insert_runs(tx, starting).await
+    finish_jobs(tx, finished.collect(), news).await?;
+    insert_runs(tx, starting, news).await
 }
 
 /// Those that are still ready, their orchestrations locked where no other transaction is at them.

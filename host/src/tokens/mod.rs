@@ -11,6 +11,7 @@ mod operator;
 mod remote;
 mod rotation;
 mod seal;
+mod sessions;
 
 pub use keys::{
     KEY_FILE, KeyError, KeySource, Keys, add_key_to_file, drop_old_keys_of_file, is_master_key,
@@ -19,6 +20,7 @@ pub use operator::OperatorToken;
 pub use remote::{RemoteError, RemoteSettings};
 pub use rotation::opens_all;
 pub use seal::SealError;
+pub use sessions::{SESSION_LIFE, SessionToken};
 
 use crate::clock::{Clock, Random, RandomUnavailable};
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};

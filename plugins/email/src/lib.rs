@@ -19,16 +19,21 @@ struct Email;
 
 impl Delivery for Email {
     fn deliver(event: Event) -> Result<Option<String>, Failure> {
-        mail::send(&compose(&event)).map(Some).map_err(failure)
+        let Some(to) = &event.email else {
+            let message = "the notification has no email";
+            return Err(Failure::new(FailureKind::Config, "NO_RECIPIENT", message));
+        };
+        let sent = mail::send(&compose(to, &event));
+        sent.map(Some).map_err(failure)
     }
 }
 
 orchestrator_sdk::export_delivery!(Email);
 
-fn compose(event: &Event) -> Message {
+fn compose(to: &str, event: &Event) -> Message {
     let notice = Notice::of(event);
     Message {
-        to: event.address.clone(),
+        to: to.to_owned(),
         subject: notice.subject.clone(),
         text: text::write(&notice),
         html: Some(html::write(&notice)),
@@ -40,6 +45,7 @@ fn failure(error: SendError) -> Failure {
     let (kind, code, why) = match error {
         SendError::Transient(why) => (FailureKind::Transient, "MAIL_UNAVAILABLE", why),
         SendError::Refused(why) => (FailureKind::Remote, "MAIL_REFUSED", why),
+        SendError::Denied(why) => (FailureKind::Config, "MAIL_DENIED", why),
         SendError::Invalid(why) => (FailureKind::Config, "MAIL_INVALID", why),
     };
     Failure::new(kind, code, format!("the mail was not sent: {why}"))
@@ -51,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_message_has_the_recipient_and_both_parts() {
-        let message = compose(&testing::event());
+        let message = compose("ops@example.com", &testing::event());
 
         assert_eq!(message.to, "ops@example.com");
         assert_eq!(message.subject, "[Orchestrator] Nightly <load>: job failed");
@@ -79,6 +85,11 @@ mod tests {
                 SendError::Refused("550 no such user".into()),
                 FailureKind::Remote,
                 "MAIL_REFUSED",
+            ),
+            (
+                SendError::Denied("not granted".into()),
+                FailureKind::Config,
+                "MAIL_DENIED",
             ),
             (
                 SendError::Invalid("no address".into()),

@@ -1,6 +1,6 @@
 //! What is to be said about an event, before it is written in any format.
 
-use orchestrator_sdk::delivery::{Event, FailedTask, Kind};
+use orchestrator_sdk::delivery::{Event, EventKind, FailedTask};
 
 use crate::words::{clean, duration, time};
 
@@ -30,13 +30,14 @@ impl Notice {
             name if name.is_empty() => format!("orchestration {}", event.orchestration.id),
             name => name,
         };
-        let trouble = match event.kind {
-            Kind::Error => "job failed",
-            Kind::Waiting => "waiting too long",
-            Kind::Processing => "running too long",
-            Kind::Success => "job succeeded",
-            Kind::Warning => "job ended with a warning",
-            Kind::Recovery => "job recovered",
+        let trouble = match &event.kind {
+            EventKind::Error => "job failed",
+            EventKind::Waiting => "waiting too long",
+            EventKind::Processing => "running too long",
+            EventKind::Success => "job succeeded",
+            EventKind::Warning => "job ended with a warning",
+            EventKind::Recovery => "job recovered",
+            EventKind::Other(name) => &clean(name, MAX_NAME_CHARS),
         };
         Self {
             subject: format!("[Orchestrator] {name}: {trouble}"),
@@ -79,27 +80,36 @@ fn since_when(event: &Event) -> String {
         .as_ref()
         .unwrap_or(&event.job.created_time);
     let end = || time(event.job.end_time.as_ref().unwrap_or(&event.time));
-    match (event.kind, actual, expected) {
-        (Kind::Error, ..) => format!("failed at {}", end()),
-        (Kind::Success, ..) => format!("succeeded at {}", end()),
-        (Kind::Warning, ..) => format!("ended with a warning at {}", end()),
-        (Kind::Recovery, ..) => {
+    match (&event.kind, actual, expected) {
+        (EventKind::Error, ..) => format!("failed at {}", end()),
+        (EventKind::Success, ..) => format!("succeeded at {}", end()),
+        (EventKind::Warning, ..) => format!("ended with a warning at {}", end()),
+        (EventKind::Recovery, ..) => {
             format!("succeeded at {}, for the first time since an error", end())
         }
-        (Kind::Waiting, Some(actual), Some(expected)) => {
+        (EventKind::Waiting, Some(actual), Some(expected)) => {
             format!(
                 "has been waiting since {}: {actual}, with {expected} allowed",
                 time(&event.job.created_time)
             )
         }
-        (Kind::Waiting, ..) => format!("has been waiting since {}", time(&event.job.created_time)),
-        (Kind::Processing, Some(actual), Some(expected)) => {
+        (EventKind::Waiting, ..) => {
+            format!("has been waiting since {}", time(&event.job.created_time))
+        }
+        (EventKind::Processing, Some(actual), Some(expected)) => {
             format!(
                 "has been running since {}: {actual}, with {expected} on average",
                 time(started)
             )
         }
-        (Kind::Processing, ..) => format!("has been running since {}", time(started)),
+        (EventKind::Processing, ..) => format!("has been running since {}", time(started)),
+        (EventKind::Other(name), ..) => {
+            format!(
+                "tells of “{}” at {}",
+                clean(name, MAX_NAME_CHARS),
+                time(&event.time)
+            )
+        }
     }
 }
 
@@ -148,12 +158,12 @@ mod tests {
         event.time = "2026-04-03T00:00:00+00:00".into();
         assert_eq!(Notice::of(&event).subject, subject);
 
-        event.kind = Kind::Waiting;
+        event.kind = EventKind::Waiting;
         assert_eq!(
             Notice::of(&event).subject,
             "[Orchestrator] Nightly <load>: waiting too long"
         );
-        event.kind = Kind::Processing;
+        event.kind = EventKind::Processing;
         assert_eq!(
             Notice::of(&event).subject,
             "[Orchestrator] Nightly <load>: running too long"
@@ -188,23 +198,23 @@ mod tests {
             format!("{job} failed at 2026-04-02 03:04:05 UTC")
         );
 
-        event.kind = Kind::Waiting;
+        event.kind = EventKind::Waiting;
         event.expected_seconds = Some(1800);
         event.actual_seconds = Some(2700);
         let since =
             "has been waiting since 2026-04-02 03:00:00 UTC: 45 minutes, with 30 minutes allowed";
         assert_eq!(Notice::of(&event).lead, format!("{job} {since}"));
 
-        event.kind = Kind::Processing;
+        event.kind = EventKind::Processing;
         let since = "has been running since 2026-04-02 03:01:00 UTC: 45 minutes, with 30 minutes on average";
         assert_eq!(Notice::of(&event).lead, format!("{job} {since}"));
 
         let end = "at 2026-04-02 03:04:05 UTC";
         for (kind, what) in [
-            (Kind::Success, format!("succeeded {end}")),
-            (Kind::Warning, format!("ended with a warning {end}")),
+            (EventKind::Success, format!("succeeded {end}")),
+            (EventKind::Warning, format!("ended with a warning {end}")),
             (
-                Kind::Recovery,
+                EventKind::Recovery,
                 format!("succeeded {end}, for the first time since an error"),
             ),
         ] {

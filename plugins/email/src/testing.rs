@@ -1,14 +1,15 @@
 //! An event for the tests.
 
-use orchestrator_sdk::delivery::{Event, FailedTask, Job, Kind, Orchestration};
+use orchestrator_sdk::delivery::{Event, EventKind, FailedTask, Job, Orchestration};
 
 pub fn event() -> Event {
     Event {
         delivery_id: "d-1".into(),
         attempt: 1,
-        kind: Kind::Error,
+        kind: EventKind::Error,
+        incident: "error-5-12.abc".into(),
         time: "2026-04-02T03:04:06+00:00".into(),
-        address: "ops@example.com".into(),
+        email: Some("ops@example.com".into()),
         config: "{}".into(),
         parameters: "{}".into(),
         orchestration: Orchestration {

@@ -72,16 +72,6 @@ fn refused(error: &AddressError, url: &str) -> Failure {
     )
 }
 
-/// An address as it may be shown: a query can hold secrets.
-pub fn without_query(address: &Address) -> String {
-    address
-        .to_string()
-        .split('?')
-        .next()
-        .unwrap_or_default()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

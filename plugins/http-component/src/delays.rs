@@ -1,22 +1,13 @@
-//! How long to wait before the next call.
+//! How long to wait before the next poll.
 
 use std::time::Duration;
 
-const SHORTEST_ASKED: Duration = Duration::from_secs(1);
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
-
-/// Before the start is tried again, after `tries` of them: 1, 2, 4, 8, 16, 30, 30, … seconds, or what was asked for.
-pub fn before_retry(tries: u32, asked: Option<Duration>) -> Duration {
-    let doubled = 1_u64
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u64::MAX);
-    asked.map_or(Duration::from_secs(doubled.min(30)), bounded)
-}
+use orchestrator_sdk::retry::obeyed;
 
 /// Before the next poll, after `polls` of them: 0.5, 1, 1.5, 2.25, … up to 20 seconds, or what was asked for.
 pub fn before_poll(polls: u32, asked: Option<Duration>) -> Duration {
     if let Some(asked) = asked {
-        return bounded(asked);
+        return obeyed(asked);
     }
     if polls == 0 {
         return Duration::from_millis(500);
@@ -26,22 +17,9 @@ pub fn before_poll(polls: u32, asked: Option<Duration>) -> Duration {
     Duration::from_millis(milliseconds.min(20_000))
 }
 
-fn bounded(asked: Duration) -> Duration {
-    asked.clamp(SHORTEST_ASKED, LONGEST_ASKED)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retries_double_up_to_half_a_minute() {
-        let seconds: Vec<u64> = (1..=8)
-            .map(|tries| before_retry(tries, None).as_secs())
-            .collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        assert_eq!(before_retry(u32::MAX, None).as_secs(), 30);
-    }
 
     #[test]
     fn polls_slow_down_to_twenty_seconds() {
@@ -61,7 +39,6 @@ mod tests {
     fn what_is_asked_for_is_obeyed_within_bounds() {
         for (asked, expected) in [(0, 1), (7, 7), (3600, 3600), (86_400, 3600)] {
             let asked = Some(Duration::from_secs(asked));
-            assert_eq!(before_retry(1, asked).as_secs(), expected);
             assert_eq!(before_poll(0, asked).as_secs(), expected);
         }
     }

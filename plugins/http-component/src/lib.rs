@@ -52,7 +52,7 @@ orchestrator_sdk::export_task!(HttpComponent);
 
 fn exchange(request: Request) -> Result<Response, Error> {
     let call = match Address::parse(request.url()) {
-        Ok(address) => format!("{} {}", request.method(), address::without_query(&address)),
+        Ok(address) => format!("{} {}", request.method(), address.without_query()),
         Err(_) => request.method().to_owned(),
     };
     let request_is_a_poll = request.method() == "GET";

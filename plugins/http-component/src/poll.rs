@@ -9,7 +9,7 @@ use crate::Exchange;
 use crate::address::next_address;
 use crate::answer::{Answer, Job, status_line};
 use crate::delays::before_poll;
-use crate::start::{CONNECT_TIMEOUT, failure, job_ended, waiting_for};
+use crate::start::{CONNECT_TIMEOUT, job_ended, waiting_for};
 use crate::state::{Poll, State};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ fn fetch(context: &Context, url: &str, exchange: Exchange) -> Result<Response, N
             exchange(request("GET", &address, context)).map_err(|error| match error {
                 Error::NotSent(why) | Error::NoAnswer(why) => NoNews::TryAgain(why),
                 Error::Denied(_) | Error::Invalid(_) | Error::TooLarge => {
-                    NoNews::GiveUp(failure(&error, &address))
+                    NoNews::GiveUp(error.ends_task(&address))
                 }
             })?;
         match (response.status(), response.header("location")) {
@@ -116,7 +116,7 @@ fn failed(
     why: &str,
 ) -> Result<Step, Failure> {
     poll.failures = poll.failures.saturating_add(1);
-    if context.deadline_ms.is_none() && poll.failures >= MAX_FAILURES {
+    if context.remaining_ms.is_none() && poll.failures >= MAX_FAILURES {
         let message = format!(
             "{} polls of the component's job in a row failed; at last, {why}",
             poll.failures

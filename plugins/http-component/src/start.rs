@@ -4,19 +4,17 @@
 use std::time::Duration;
 
 use orchestrator_sdk::http::{Address, Error, Request, Response};
+use orchestrator_sdk::retry::Retry;
 use orchestrator_sdk::task::{Certainty, Context, Failure, FailureKind, Step, Verdict, Wait};
 use serde::Deserialize;
 
 use crate::Exchange;
-use crate::address::{next_address, start_address, without_query};
+use crate::address::{next_address, start_address};
 use crate::answer::{Answer, Job, status_line};
-use crate::delays::{before_poll, before_retry};
-use crate::state::{Poll, Retry, State};
+use crate::delays::before_poll;
+use crate::state::{Poll, State};
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A task without a time limit of its own gives up after these many milliseconds of waiting.
-const MAX_WAITED_MS: u64 = 60_000;
 
 #[derive(Deserialize)]
 struct Config {
@@ -45,10 +43,10 @@ pub fn start_again(context: &Context, retry: Retry, exchange: Exchange) -> Resul
     match exchange(request) {
         Ok(response) => answered(context, &address, retry, &response),
         Err(Error::NotSent(why)) => {
-            let why = format!("{} could not be reached: {why}", without_query(&address));
+            let why = format!("{} could not be reached: {why}", address.without_query());
             wait_and_retry(context, retry, None, None, &why)
         }
-        Err(error) => Err(failure(&error, &address)),
+        Err(error) => Err(error.ends_task(&address)),
     }
 }
 
@@ -114,33 +112,12 @@ fn wait_and_retry(
     response: Option<String>,
     why: &str,
 ) -> Result<Step, Failure> {
-    let tries = retry.tries.saturating_add(1);
-    if context.deadline_ms.is_none() && retry.waited_ms >= MAX_WAITED_MS {
-        let seconds = retry.waited_ms / 1000;
-        let message = format!(
-            "the component was not started in {tries} tries over {seconds} seconds; at last, {why}"
-        );
-        return Err(Failure::new(
-            FailureKind::Transient,
-            "COMPONENT_UNAVAILABLE",
-            message,
-        ));
-    }
-    let delay = before_retry(tries, asked);
-    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    let state = State::Retry(Retry {
-        tries,
-        waited_ms: retry.waited_ms.saturating_add(delay_ms),
-    });
-    let progress = format!(
-        "try {} follows in {} s: {why}",
-        tries.saturating_add(1),
-        delay_ms.div_ceil(1000)
-    );
-    Ok(Wait::new(state.encode(), delay)
-        .progress(progress)
-        .response(response)
-        .into())
+    let next = retry.again(context, asked, why).map_err(|tries| {
+        let message = format!("the component was not started {tries}");
+        Failure::new(FailureKind::Transient, "COMPONENT_UNAVAILABLE", message)
+    })?;
+    let state = State::Retry(next.retry.clone()).encode();
+    Ok(next.wait(state).response(response).into())
 }
 
 /// The sentence that is shown while the component's job runs.
@@ -169,40 +146,6 @@ fn ended(verdict: Verdict, answer: Answer, summary: String) -> Step {
         answer.json.unwrap_or_else(|| "null".to_owned()),
         summary,
     )
-}
-
-/// Why a task ends where a request brought no answer and is not repeated.
-pub fn failure(error: &Error, address: &Address) -> Failure {
-    let shown = without_query(address);
-    let (kind, code, message) = match error {
-        Error::Denied(why) => (
-            FailureKind::Config,
-            "ADDRESS_REFUSED",
-            format!("the host does not call {shown}: {why}"),
-        ),
-        Error::Invalid(why) => (
-            FailureKind::Config,
-            "BAD_ADDRESS",
-            format!("{shown} cannot be called: {why}"),
-        ),
-        Error::TooLarge => (
-            FailureKind::Remote,
-            "RESPONSE_TOO_LARGE",
-            format!("the answer of {shown} is too large"),
-        ),
-        Error::NotSent(why) => (
-            FailureKind::Transient,
-            "COMPONENT_UNAVAILABLE",
-            format!("{shown} cannot be reached: {why}"),
-        ),
-        Error::NoAnswer(why) => {
-            let message = format!(
-                "{shown} gave no answer: {why}. The request may have reached the component, so it is not repeated"
-            );
-            (FailureKind::Transient, "NO_ANSWER", message)
-        }
-    };
-    Failure::new(kind, code, message)
 }
 
 #[cfg(test)]

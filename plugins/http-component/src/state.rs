@@ -1,5 +1,6 @@
 //! What is remembered between two steps: all there is of a task that waits.
 
+use orchestrator_sdk::retry::Retry;
 use orchestrator_sdk::task::{Checkpoint, Failure};
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +17,6 @@ pub enum State {
     Retry(Retry),
     /// The component's job is running; the next step polls it.
     Poll(Poll),
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Retry {
-    pub tries: u32,
-    pub waited_ms: u64,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]

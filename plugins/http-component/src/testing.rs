@@ -9,6 +9,7 @@ use crate::state::State;
 
 pub fn context() -> Context {
     Context {
+        orchestration_id: 3,
         job_id: 7,
         run_id: "7.1".into(),
         task_id: "t1".into(),
@@ -22,7 +23,7 @@ pub fn context() -> Context {
         components_url: "https://components.example".into(),
         parameters: r#"{"config":1}"#.into(),
         config: "{}".into(),
-        deadline_ms: None,
+        remaining_ms: None,
         extra: Vec::new(),
     }
 }

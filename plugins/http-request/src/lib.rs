@@ -1,9 +1,10 @@
 //! The task type `http-request`: makes one HTTP request, checks its answer and keeps what is wanted of it.
 //!
 //! [`parameters`] is what the task says, checked; [`request`] is the step, from what is known to what to do next;
-//! [`pointer`] finds values in JSON without changing a digit of them. None of it touches the network: this file joins it
-//! to the host.
+//! [`answer`] is what an answer is worth; [`pointer`] finds values in JSON without changing a digit of them. None of it
+//! touches the network: this file joins it to the host.
 
+mod answer;
 mod parameters;
 mod pointer;
 mod request;
@@ -11,13 +12,14 @@ mod request;
 mod testing;
 
 use orchestrator_sdk::http::Request;
+use orchestrator_sdk::retry::Retry;
 use orchestrator_sdk::task::{Checkpoint, Context, Failure, Step, Task, Wake};
 
 struct HttpRequest;
 
 impl Task for HttpRequest {
     fn start(context: Context) -> Result<Step, Failure> {
-        request::attempt(&context, request::Retry::default(), &mut Request::send)
+        request::attempt(&context, Retry::default(), &mut Request::send)
     }
 
     // Every step is another try of the same request.

@@ -4,29 +4,17 @@
 use std::time::Duration;
 
 use orchestrator_sdk::http::{Address, Error, Request, Response};
-use orchestrator_sdk::task::{Certainty, Context, Failure, FailureKind, Step, Verdict, Wait};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use orchestrator_sdk::retry::Retry;
+use orchestrator_sdk::task::{Certainty, Checkpoint, Context, Failure, FailureKind, Step, Verdict};
 
+use crate::answer::{checked, kept};
 use crate::parameters::Parameters;
-use crate::pointer::find;
 
 /// Raise it when an older version of the plugin could no longer read the state.
 pub const STATE_FORMAT: u32 = 1;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A task without a time limit of its own gives up after these many milliseconds of waiting.
-const MAX_WAITED_MS: u64 = 60_000;
-/// A larger answer is not kept with the task; a note takes its place.
-const MAX_KEPT_BYTES: usize = 256 << 10;
 
 type Exchange<'a> = &'a mut dyn FnMut(Request) -> Result<Response, Error>;
-
-/// All that is remembered between two tries.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Retry {
-    pub tries: u32,
-    pub waited_ms: u64,
-}
 
 pub fn attempt(context: &Context, retry: Retry, exchange: Exchange) -> Result<Step, Failure> {
     let parameters = Parameters::of(context)?;
@@ -40,7 +28,7 @@ pub fn attempt(context: &Context, retry: Retry, exchange: Exchange) -> Result<St
         Ok(response) => answered(context, &parameters, retry, &response),
         Err(Error::NotSent(why)) => try_again(context, retry, None, &why),
         Err(Error::NoAnswer(why)) if may_repeat => try_again(context, retry, None, &why),
-        Err(error) => Err(failure(&error, &address)),
+        Err(error) => Err(error.ends_task(&address)),
     }
 }
 
@@ -86,151 +74,26 @@ fn answered(
     Ok(Step::ended(Verdict::Error, kept(response), summary))
 }
 
-/// The end of a task whose request was answered as expected, if the answer says what it should.
-fn checked(parameters: &Parameters, response: &Response) -> Step {
-    let text = text(response);
-    let failed = |summary: String| Step::ended(Verdict::Error, kept(response), summary);
-    for (pointer, expected) in &parameters.checks {
-        let found = text.and_then(|text| find(text, pointer));
-        let Some(found) = found else {
-            return failed(format!(
-                "the answer has nothing at {pointer}, where {expected} is expected"
-            ));
-        };
-        let is_equal =
-            serde_json::from_str::<Value>(found).is_ok_and(|found| is_same(&found, expected));
-        if !is_equal {
-            let shown: String = found.chars().take(100).collect();
-            return failed(format!(
-                "the answer has {shown} at {pointer}, where {expected} is expected"
-            ));
-        }
-    }
-    let Some(pointer) = &parameters.result else {
-        return Step::success(kept(response));
-    };
-    match text.and_then(|text| find(text, pointer)) {
-        Some(found) => Step::success(bounded(found.to_owned())),
-        None => failed(format!(
-            "the answer has nothing at {pointer}, which is to be kept"
-        )),
-    }
-}
-
-/// Equal, numbers by value.
-fn is_same(found: &Value, expected: &Value) -> bool {
-    match (found.as_f64(), expected.as_f64()) {
-        (Some(found), Some(expected)) => found == expected,
-        _ => found == expected,
-    }
-}
-
-fn text(response: &Response) -> Option<&str> {
-    let text = std::str::from_utf8(response.body()).ok()?;
-    Some(text.trim_start_matches('\u{feff}').trim())
-}
-
-/// The answer's JSON as it was written, any other text as a JSON string, and `null` for no body.
-fn kept(response: &Response) -> String {
-    let Some(text) = text(response) else {
-        return format!(r#"{{"bytes":{}}}"#, response.body().len());
-    };
-    if text.is_empty() {
-        return "null".to_owned();
-    }
-    // Read in full, so that what is kept can be read in full again: not too deep, no number out of range.
-    match serde_json::from_str::<Value>(text) {
-        Ok(_) => bounded(text.to_owned()),
-        Err(_) => bounded(Value::from(text).to_string()),
-    }
-}
-
-fn bounded(json: String) -> String {
-    if json.len() <= MAX_KEPT_BYTES {
-        return json;
-    }
-    format!(r#"{{"truncated":true,"bytes":{}}}"#, json.len())
-}
-
 fn try_again(
     context: &Context,
     retry: Retry,
     asked: Option<Duration>,
     why: &str,
 ) -> Result<Step, Failure> {
-    let tries = retry.tries.saturating_add(1);
-    if context.deadline_ms.is_none() && retry.waited_ms >= MAX_WAITED_MS {
-        let seconds = retry.waited_ms / 1000;
-        let message = format!(
-            "the request was not answered as expected in {tries} tries over {seconds} seconds; at last, {why}"
-        );
-        return Err(Failure::new(FailureKind::Transient, "UNAVAILABLE", message));
-    }
-    let delay = delay(tries, asked);
-    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    let next = Retry {
-        tries,
-        waited_ms: retry.waited_ms.saturating_add(delay_ms),
-    };
-    let progress = format!(
-        "try {} follows in {} s: {why}",
-        tries.saturating_add(1),
-        delay_ms.div_ceil(1000)
-    );
-    Ok(Wait::new(
-        orchestrator_sdk::task::Checkpoint::encode(STATE_FORMAT, &next),
-        delay,
-    )
-    .progress(progress)
-    .into())
-}
-
-/// 1, 2, 4, 8, 16, 30, 30, … seconds, or what was asked for: a second to an hour.
-fn delay(tries: u32, asked: Option<Duration>) -> Duration {
-    let doubled = 1_u64
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u64::MAX);
-    asked.map_or(Duration::from_secs(doubled.min(30)), |asked| {
-        asked.clamp(Duration::from_secs(1), Duration::from_secs(3600))
-    })
-}
-
-/// Why a task ends where a request brought no answer and is not repeated. A query can hold secrets: it is not shown.
-fn failure(error: &Error, address: &Address) -> Failure {
-    let shown = address.to_string();
-    let shown = shown.split('?').next().unwrap_or_default();
-    let (kind, code, message) = match error {
-        Error::Denied(why) => (
-            FailureKind::Config,
-            "ADDRESS_REFUSED",
-            format!("the host does not call {shown}: {why}"),
-        ),
-        Error::Invalid(why) => (
-            FailureKind::Config,
-            "BAD_ADDRESS",
-            format!("the request to {shown} cannot be made: {why}"),
-        ),
-        Error::TooLarge => (
-            FailureKind::Remote,
-            "RESPONSE_TOO_LARGE",
-            format!("the answer of {shown} is too large"),
-        ),
-        Error::NotSent(why) | Error::NoAnswer(why) => (
-            FailureKind::Transient,
-            "NO_ANSWER",
-            format!(
-                "{shown} gave no answer: {why}. The request may have been acted on, so it is not made again"
-            ),
-        ),
-    };
-    Failure::new(kind, code, message)
+    let next = retry.again(context, asked, why).map_err(|tries| {
+        let message = format!("the request was not answered as expected {tries}");
+        Failure::new(FailureKind::Transient, "UNAVAILABLE", message)
+    })?;
+    Ok(next
+        .wait(Checkpoint::encode(STATE_FORMAT, &next.retry))
+        .into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::context;
-    use orchestrator_sdk::task::Outcome;
+    use crate::testing::{answer, context, done};
+    use orchestrator_sdk::retry::MAX_WAITED_MS;
 
     const GET: &str = r#"{"url": "https://x.example/a"}"#;
     const POST: &str = r#"{"url": "https://x.example/a", "body": {"a": 1}}"#;
@@ -245,18 +108,6 @@ mod tests {
             answer.clone()
         });
         (step, requests)
-    }
-
-    fn answer(status: u16, body: &str) -> Result<Response, Error> {
-        Ok(Response::new(status, Vec::new(), body.into()))
-    }
-
-    #[track_caller]
-    fn done(step: Result<Step, Failure>) -> Outcome {
-        match step.unwrap() {
-            Step::Done(outcome) => outcome,
-            Step::Wait(wait) => panic!("the task waits: {wait:?}"),
-        }
     }
 
     fn waits_ms(step: Result<Step, Failure>) -> Option<u64> {
@@ -281,55 +132,6 @@ mod tests {
         assert_eq!(headers[0], ("content-type".into(), "text/csv".into()));
         assert_eq!(headers[1], ("Idempotency-Key".into(), "key-1".into()));
         assert_eq!((headers.len(), request.body()), (2, b"a;b".as_slice()));
-    }
-
-    #[test]
-    fn the_answer_is_kept_as_it_was_written() {
-        for (body, kept) in [
-            (r#" {"n": 1.50} "#, r#"{"n": 1.50}"#),
-            ("", "null"),
-            ("a \"b\"", r#""a \"b\"""#),
-        ] {
-            let outcome = done(try_once(&context(GET), answer(200, body)).0);
-            assert_eq!(
-                (outcome.verdict, outcome.response.as_str()),
-                (Verdict::Success, kept)
-            );
-        }
-        let long = format!("[{}1]", "1,".repeat(MAX_KEPT_BYTES / 2));
-        let outcome = done(try_once(&context(GET), answer(200, &long)).0);
-        assert_eq!(
-            outcome.response,
-            format!(r#"{{"truncated":true,"bytes":{}}}"#, long.len())
-        );
-    }
-
-    #[test]
-    fn checks_and_the_result_are_found_by_pointers() {
-        let body = r#"{"state": "ok", "count": 3, "data": {"id": 12345678901234567890}}"#;
-        let with = |rest: &str| format!(r#"{{"url": "https://x.example/", {rest}}}"#);
-        for (rest, expected) in [
-            (
-                r#""checks": {"/state": "ok", "/count": 3.0}, "result": "/data/id""#,
-                Ok("12345678901234567890"),
-            ),
-            (
-                r#""checks": {"/state": "bad"}"#,
-                Err(r#"has "ok" at /state, where "bad""#),
-            ),
-            (r#""checks": {"/gone": null}"#, Err("has nothing at /gone")),
-            (r#""result": "/data/no""#, Err("has nothing at /data/no")),
-        ] {
-            let outcome = done(try_once(&context(&with(rest)), answer(200, body)).0);
-            match expected {
-                Ok(response) => assert_eq!(outcome.response, response, "{rest}"),
-                Err(why) => {
-                    assert_eq!(outcome.verdict, Verdict::Error, "{rest}");
-                    assert!(outcome.summary.contains(why), "{}", outcome.summary);
-                    assert_eq!(outcome.response, body);
-                }
-            }
-        }
     }
 
     #[test]
@@ -393,11 +195,5 @@ mod tests {
 
         let (step, requests) = try_once(&doubt(GET), answer(200, ""));
         assert_eq!((done(step).verdict, requests.len()), (Verdict::Success, 1));
-    }
-
-    #[test]
-    fn the_layout_of_format_1_stays() {
-        let read: Retry = serde_json::from_str(r#"{"tries":2,"waited_ms":3000}"#).unwrap();
-        assert_eq!((read.tries, read.waited_ms), (2, 3000));
     }
 }

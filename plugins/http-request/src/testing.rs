@@ -1,9 +1,11 @@
-//! A task's context for the tests.
+//! A task's context and answers, for the tests.
 
-use orchestrator_sdk::task::{Certainty, Context};
+use orchestrator_sdk::http::{Error, Response};
+use orchestrator_sdk::task::{Certainty, Context, Failure, Outcome, Step};
 
 pub fn context(parameters: &str) -> Context {
     Context {
+        orchestration_id: 3,
         job_id: 7,
         run_id: "7.1".into(),
         task_id: "t1".into(),
@@ -17,7 +19,19 @@ pub fn context(parameters: &str) -> Context {
         components_url: "https://components.example".into(),
         parameters: parameters.into(),
         config: "{}".into(),
-        deadline_ms: None,
+        remaining_ms: None,
         extra: Vec::new(),
+    }
+}
+
+pub fn answer(status: u16, body: &str) -> Result<Response, Error> {
+    Ok(Response::new(status, Vec::new(), body.into()))
+}
+
+#[track_caller]
+pub fn done(step: Result<Step, Failure>) -> Outcome {
+    match step.unwrap() {
+        Step::Done(outcome) => outcome,
+        Step::Wait(wait) => panic!("the task waits: {wait:?}"),
     }
 }

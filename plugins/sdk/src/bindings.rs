@@ -19,7 +19,7 @@ pub mod task {
 pub mod delivery {
     wit_bindgen::generate!({
         path: ["../../wit/types/v0.1", "../../wit/host/v0.1", "../../wit/delivery/v0.1"],
-        world: "orchestrator:delivery/notification-delivery@0.1.0",
+        world: "orchestrator:delivery/mail-delivery@0.1.0",
         with: {
             "orchestrator:types/types@0.1.0": crate::bindings::task::orchestrator::types::types,
             "orchestrator:host/log@0.1.0": crate::bindings::task::orchestrator::host::log,

@@ -1,9 +1,11 @@
 //! Delivery plugins: how a notification reaches people.
 
 pub use crate::bindings::delivery::orchestrator::delivery::types::{
-    Event, FailedTask, Job, Kind, Orchestration,
+    Event, EventKind, FailedTask, Job, Orchestration,
 };
 pub use crate::bindings::task::orchestrator::types::types::{Failure, FailureKind};
+
+use serde::de::DeserializeOwned;
 
 use crate::bindings::delivery::exports::orchestrator::delivery::delivery::Guest;
 use crate::http::{Error, Response};
@@ -25,37 +27,64 @@ impl<T: Delivery> Guest for T {
     }
 }
 
-/// What the answer to a webhook means: 2xx is a receipt, 410 says that the receiver is gone for good, 429 and 503 ask to come
-/// back later, and anything else may get better. A redirect is not followed.
+impl EventKind {
+    /// The event's name in the API.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Error => "error",
+            Self::Waiting => "waiting",
+            Self::Processing => "processing",
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Recovery => "recovery",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl Event {
+    /// The notification's `config` as a type of the plugin's own.
+    ///
+    /// # Errors
+    /// A failure of kind [`Config`](FailureKind::Config) that says which field is wrong.
+    pub fn config_as<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.config).map_err(|error| {
+            let message = format!("the notification's config is not as expected: {error}");
+            Failure::new(FailureKind::Config, "BAD_CONFIGURATION", message)
+        })
+    }
+}
+
+/// The status of a receiver's answer as a receipt, if it took the event: see [`check`].
+///
+/// # Errors
+/// As for [`check`].
+pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failure> {
+    check(answer).map(|response| Some(response.status().to_string()))
+}
+
+/// What a receiver's answer means: with 2xx it took the event, 410 says that it is gone for good, 429 and 503 ask to come back
+/// later, and anything else may get better. A redirect is not followed.
 ///
 /// # Errors
 /// Everything but 2xx, with the kind by which the host knows what to do next.
-pub fn receipt(answer: Result<Response, Error>) -> Result<Option<String>, Failure> {
+pub fn check(answer: Result<Response, Error>) -> Result<Response, Failure> {
     let failure = |kind, code: &str, message: String| Err(Failure::new(kind, code, message));
     let response = match answer {
         Ok(response) => response,
-        Err(Error::Denied(why)) => {
-            let message = format!("the host does not call the receiver: {why}");
-            return failure(FailureKind::Config, "ADDRESS_REFUSED", message);
-        }
-        Err(Error::Invalid(why)) => {
-            let message = format!("the receiver cannot be called: {why}");
-            return failure(FailureKind::Config, "BAD_ADDRESS", message);
-        }
-        // It has answered: how much of it does not matter.
-        Err(Error::TooLarge) => {
-            let message = "the receiver's answer is too large".to_owned();
-            return failure(FailureKind::Transient, "RESPONSE_TOO_LARGE", message);
-        }
-        Err(Error::NotSent(why) | Error::NoAnswer(why)) => {
-            let message = format!("the receiver did not answer: {why}");
-            return failure(FailureKind::Transient, "NO_ANSWER", message);
+        Err(error) => {
+            let mut failure = error.failure("the receiver");
+            if error == Error::TooLarge {
+                // It has answered, and may do so better.
+                failure.kind = FailureKind::Transient;
+            }
+            return Err(failure);
         }
     };
     let status = response.status();
     let message = format!("the receiver answered {status}");
     match status {
-        200..=299 => Ok(Some(status.to_string())),
+        200..=299 => Ok(response),
         410 => failure(FailureKind::NotFound, "GONE", message),
         429 | 503 => {
             let mut failure = Failure::new(FailureKind::RateLimit, "RECEIVER_BUSY", message);

@@ -43,6 +43,7 @@ pub mod flow;
 pub mod http;
 pub mod log;
 pub mod mail;
+pub mod retry;
 pub mod task;
 
 pub use serde_json;

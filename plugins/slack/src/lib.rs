@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use orchestrator_sdk::delivery::{Delivery, Event, Failure, FailureKind, receipt};
 use orchestrator_sdk::http::{Error, Request, Response};
-use orchestrator_sdk::serde_json;
 use serde::Deserialize;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,10 +31,7 @@ struct Config {
 }
 
 fn request(event: &Event) -> Result<Request, Failure> {
-    let config: Config = serde_json::from_str(&event.config).map_err(|error| {
-        let message = format!("the notification's config is not as expected: {error}");
-        Failure::new(FailureKind::Config, "BAD_CONFIGURATION", message)
-    })?;
+    let config: Config = event.config_as()?;
     Ok(Request::new("POST", config.url)
         .header("Content-Type", "application/json")
         .connect_timeout(CONNECT_TIMEOUT)

@@ -1,6 +1,6 @@
 //! What the chat shows: one sentence, the tasks that failed, and where to look.
 
-use orchestrator_sdk::delivery::{Event, FailedTask, Kind};
+use orchestrator_sdk::delivery::{Event, EventKind, FailedTask};
 use orchestrator_sdk::serde_json::{Value, json};
 
 const MAX_NAME_CHARS: usize = 100;
@@ -10,7 +10,7 @@ const MAX_TASKS: usize = 5;
 
 pub fn of(event: &Event) -> String {
     let lead = lead(event);
-    let mut blocks = vec![section(&format!("{} {lead}", mark(event.kind)))];
+    let mut blocks = vec![section(&format!("{} {lead}", mark(&event.kind)))];
     if !event.failed_tasks.is_empty() {
         blocks.push(section(&tasks(&event.failed_tasks)));
     }
@@ -25,23 +25,25 @@ pub fn of(event: &Event) -> String {
 
 fn lead(event: &Event) -> String {
     let name = escape(&event.orchestration.name, MAX_NAME_CHARS);
-    let what = match event.kind {
-        Kind::Error => "failed",
-        Kind::Waiting => "has been waiting for its start too long",
-        Kind::Processing => "has been running longer than usual",
-        Kind::Success => "succeeded",
-        Kind::Warning => "ended with a warning",
-        Kind::Recovery => "succeeded, for the first time since an error",
+    let what = match &event.kind {
+        EventKind::Error => "failed",
+        EventKind::Waiting => "has been waiting for its start too long",
+        EventKind::Processing => "has been running longer than usual",
+        EventKind::Success => "succeeded",
+        EventKind::Warning => "ended with a warning",
+        EventKind::Recovery => "succeeded, for the first time since an error",
+        EventKind::Other(name) => &format!("tells of “{}”", escape(name, MAX_NAME_CHARS)),
     };
     format!("*{name}*: job {} {what}", event.job.id)
 }
 
-fn mark(kind: Kind) -> &'static str {
+fn mark(kind: &EventKind) -> &'static str {
     match kind {
-        Kind::Error => ":red_circle:",
-        Kind::Waiting | Kind::Processing => ":hourglass:",
-        Kind::Success | Kind::Recovery => ":large_green_circle:",
-        Kind::Warning => ":large_yellow_circle:",
+        EventKind::Error => ":red_circle:",
+        EventKind::Waiting | EventKind::Processing => ":hourglass:",
+        EventKind::Success | EventKind::Recovery => ":large_green_circle:",
+        EventKind::Warning => ":large_yellow_circle:",
+        EventKind::Other(_) => ":information_source:",
     }
 }
 
@@ -109,9 +111,10 @@ mod tests {
         Event {
             delivery_id: "delivery_7_abc".into(),
             attempt: 1,
-            kind: Kind::Error,
+            kind: EventKind::Error,
+            incident: "error-5-12.abc".into(),
             time: "2026-04-02T03:04:06+00:00".into(),
-            address: String::new(),
+            email: None,
             config: r#"{"url": "https://hooks.example/a"}"#.into(),
             parameters: "{}".into(),
             orchestration: Orchestration {

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use orchestrator_sdk::credentials::{self, SignError};
 use orchestrator_sdk::delivery::{Delivery, Event, Failure, FailureKind, receipt};
 use orchestrator_sdk::http::Request;
-use orchestrator_sdk::serde_json;
 use serde::Deserialize;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,11 +40,7 @@ fn request(
     now_seconds: u64,
     sign: impl FnOnce(&str, &[u8]) -> Result<Vec<u8>, SignError>,
 ) -> Result<Request, Failure> {
-    let config: Config = serde_json::from_str(&event.config).map_err(|error| {
-        wrong(format!(
-            "the notification's config is not as expected: {error}"
-        ))
-    })?;
+    let config: Config = event.config_as()?;
     let body = payload::of(event);
     let mut request = Request::new("POST", config.url)
         .header("Content-Type", "application/json")

@@ -1,6 +1,6 @@
 //! What is posted: the event's type, its time, and what happened to which job.
 
-use orchestrator_sdk::delivery::{Event, Kind};
+use orchestrator_sdk::delivery::Event;
 use orchestrator_sdk::serde_json::{Value, from_str, json};
 
 pub fn of(event: &Event) -> String {
@@ -15,7 +15,7 @@ pub fn of(event: &Event) -> String {
     });
     let parameters: Value = from_str(&event.parameters).unwrap_or_default();
     json!({
-        "type": kind(event.kind),
+        "type": format!("job.{}", event.kind.name()),
         "timestamp": event.time,
         "data": {
             "orchestration": {"id": orchestration.id, "name": orchestration.name, "url": orchestration.url},
@@ -29,6 +29,7 @@ pub fn of(event: &Event) -> String {
                 "endTime": job.end_time,
                 "url": job.url,
             },
+            "incident": event.incident,
             "failedTasks": failed.collect::<Vec<_>>(),
             "parameters": parameters,
             "expectedSeconds": event.expected_seconds,
@@ -38,29 +39,19 @@ pub fn of(event: &Event) -> String {
     .to_string()
 }
 
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Error => "job.error",
-        Kind::Waiting => "job.waiting",
-        Kind::Processing => "job.processing",
-        Kind::Success => "job.success",
-        Kind::Warning => "job.warning",
-        Kind::Recovery => "job.recovery",
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use orchestrator_sdk::delivery::{FailedTask, Job, Orchestration};
+    use orchestrator_sdk::delivery::{EventKind, FailedTask, Job, Orchestration};
 
     pub fn event() -> Event {
         Event {
             delivery_id: "delivery_7_abc".into(),
             attempt: 1,
-            kind: Kind::Error,
+            kind: EventKind::Error,
+            incident: "error-5-12.abc".into(),
             time: "2026-04-02T03:04:06+00:00".into(),
-            address: String::new(),
+            email: None,
             config: r#"{"url": "https://hooks.example/a", "credential": "hook"}"#.into(),
             parameters: "{}".into(),
             orchestration: Orchestration {
@@ -100,5 +91,16 @@ pub mod tests {
         assert_eq!(data["orchestration"]["id"], 5);
         assert_eq!(data["failedTasks"][0]["message"], "no such table");
         assert_eq!(data["expectedSeconds"], Value::Null);
+        assert_eq!(data["incident"], "error-5-12.abc");
+    }
+
+    #[test]
+    fn an_event_of_a_later_server_is_told_under_its_name() {
+        let later = Event {
+            kind: EventKind::Other("skipped".into()),
+            ..event()
+        };
+        let json: Value = from_str(&of(&later)).unwrap();
+        assert_eq!(json["type"], "job.skipped");
     }
 }

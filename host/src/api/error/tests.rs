@@ -232,6 +232,8 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         runner: Wake::default(),
         scheduler: Wake::default(),
         deliverer: Wake::default(),
+        events: Wake::default(),
+        streams: crate::api::Streams::new(crate::wake::Stop::default()),
     };
     async fn ouch() -> StatusCode {
         panic!("secret detail")

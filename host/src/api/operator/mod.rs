@@ -11,7 +11,7 @@ pub(super) use projects::{
 };
 pub(super) use tokens::{create_token, list_tokens, revoke_token, rotate_token};
 
-use super::auth::address_of;
+use super::auth::Visitor;
 use super::{ApiError, ApiState};
 use crate::domain::audit::Actor;
 use crate::store::Store;
@@ -45,10 +45,11 @@ impl FromRequestParts<ApiState> for Operator {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let token = state.settings.operator_token.as_ref();
         let token = token.ok_or(ApiError::NotFound)?;
+        let Ok(Visitor { address, .. }) = Visitor::from_request_parts(parts, state).await;
         let presented = parts.headers.get(OPERATOR_HEADER);
         let presented = presented.and_then(|value| value.to_str().ok());
         let presented = presented.map(str::trim);
-        let (address, now) = (address_of(parts, state), state.clock.now());
+        let now = state.clock.now();
         state
             .limiter
             .admit_token(presented.unwrap_or_default(), address, now)?;

@@ -5,6 +5,7 @@
 //! ignored.
 
 mod credentials;
+mod events;
 mod fields;
 mod jobs;
 mod notifications;
@@ -16,6 +17,7 @@ mod tasks;
 mod tokens;
 
 pub(super) use credentials::read_credential;
+pub(super) use events::{EventQuery, From};
 pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};

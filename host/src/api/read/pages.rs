@@ -45,7 +45,12 @@ fn read_page(query: &str, faults: &mut Faults) -> PageQuery {
     page
 }
 
-fn read_number(text: &str, range: RangeInclusive<u64>, name: &str, faults: &mut Faults) -> u64 {
+pub(super) fn read_number(
+    text: &str,
+    range: RangeInclusive<u64>,
+    name: &str,
+    faults: &mut Faults,
+) -> u64 {
     let is_decimal = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let number = text
         .parse()

@@ -6,6 +6,7 @@
 mod audit;
 mod credentials;
 mod deliveries;
+mod events;
 mod jobs;
 mod orchestrations;
 mod plugins;
@@ -16,6 +17,7 @@ mod usage;
 pub(super) use audit::print_audit;
 pub(super) use credentials::{print_credential, print_credentials};
 pub(super) use deliveries::{print_deliveries, print_delivery};
+pub(super) use events::{print_events, print_frame};
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use plugins::{

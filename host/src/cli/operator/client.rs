@@ -1,15 +1,10 @@
 //! Which server is called, and how.
 
+use crate::cli::trust::CaArgs;
 use crate::config::operator_token;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use reqwest::Method;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer takes no longer than this.
@@ -20,9 +15,8 @@ pub(super) struct ServerArgs {
     /// Address of a running server; the operator's token is read from ORCHESTRATOR_OPERATOR_TOKEN
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: String,
-    /// PEM file of an authority to trust for it, beside the public ones
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) ca: CaArgs,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -30,6 +24,7 @@ pub(super) struct ServerArgs {
 
 pub(super) struct OperatorClient {
     http: reqwest::Client,
+    ca: CaArgs,
     base: String,
     token: String,
 }
@@ -40,7 +35,7 @@ impl OperatorClient {
             "the environment variable ORCHESTRATOR_OPERATOR_TOKEN must hold the operator's token",
         )?;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(server.ca.as_deref())?)
+            .tls_backend_preconfigured(server.ca.tls()?)
             .no_proxy()
             // The token is for this server only.
             .redirect(reqwest::redirect::Policy::none())
@@ -49,6 +44,7 @@ impl OperatorClient {
             .build()?;
         Ok(Self {
             http,
+            ca: server.ca.clone(),
             base: server.url.trim_end_matches('/').to_owned(),
             token,
         })
@@ -68,7 +64,7 @@ impl OperatorClient {
             request = request.json(&body);
         }
         let response = request.send().await;
-        let response = response.with_context(|| format!("{} does not answer", self.base))?;
+        let response = response.map_err(|error| self.ca.unanswered(error, &self.base))?;
         let status = response.status();
         let bytes = response.bytes().await?;
         if status.is_success() {
@@ -102,26 +98,4 @@ fn refusal(status: reqwest::StatusCode, path: &str, answer: &Value) -> anyhow::E
         text.push_str(&format!("\n  {} {}", part("path"), part("message")));
     }
     anyhow!(text)
-}
-
-fn tls(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    if let Some(path) = ca {
-        let shown = path.display();
-        let pem = fs::read(path).with_context(|| format!("ca cannot be read at {shown}"))?;
-        let before = roots.len();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.with_context(|| format!("ca holds no PEM: {shown}"))?)?;
-        }
-        if roots.len() == before {
-            bail!("ca holds no certificate: {shown}");
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }

@@ -4,8 +4,8 @@
 use super::compiled::CacheArgs;
 use super::project::Component;
 use crate::clock::Clock;
-use crate::domain::plugin::Capability;
-use crate::plugins::{Anatomy, CONTRACT, Kind, Network, NoAnswer, Plugin};
+use crate::domain::plugin::{Capability, Usage};
+use crate::plugins::{Anatomy, CONTRACT, Kind, LogLevel, NoAnswer, Plugin, World};
 use bytes::Bytes;
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(super) fn report(
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
     let anatomy = Anatomy::of(&component.bytes)?;
-    let plugins = cache.rehearse(Clock::system(), Arc::new(NoNetwork))?;
+    let plugins = cache.rehearse(Clock::system(), Arc::new(NoWorld))?;
     let plugin = plugins.add_component(&component.bytes)?;
     let manifest = plugin.manifest();
     writeln!(
@@ -77,10 +77,16 @@ pub(super) fn kind(plugin: &Plugin) -> &'static str {
 }
 
 /// Nothing is called while a component is merely looked at.
-struct NoNetwork;
+struct NoWorld;
 
-impl Network for NoNetwork {
+impl World for NoWorld {
     fn answer(&self, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         Err(NoAnswer::Refused)
     }
+
+    fn take_mail(&self, _: &str, _: &str) {}
+
+    fn log_delivery(&self, _: LogLevel, _: &str) {}
+
+    fn delivery_used(&self, _: Usage, _: u64) {}
 }

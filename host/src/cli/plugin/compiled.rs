@@ -5,7 +5,7 @@
 
 use crate::clock::{Clock, Random};
 use crate::plugins::{
-    CompilerSettings, Network, OutboundSettings, PluginSettings, Plugins, StepLimits,
+    CompilerSettings, OutboundSettings, PluginSettings, Plugins, StepLimits, World,
 };
 use anyhow::Context as _;
 use std::fs;
@@ -22,12 +22,8 @@ pub(super) struct CacheArgs {
 }
 
 impl CacheArgs {
-    /// The plugins room as a server has it, but with this network and this clock.
-    pub(super) fn rehearse(
-        &self,
-        clock: Clock,
-        network: Arc<dyn Network>,
-    ) -> anyhow::Result<Plugins> {
+    /// The plugins room as a server has it, but in this world and at this clock.
+    pub(super) fn rehearse(&self, clock: Clock, world: Arc<dyn World>) -> anyhow::Result<Plugins> {
         let dir = match &self.cache {
             Some(dir) => dir.clone(),
             None => std::env::home_dir()
@@ -43,7 +39,7 @@ impl CacheArgs {
             compiler: CompilerSettings::default(),
             mail: None,
         };
-        Ok(Plugins::rehearse(settings, clock, network)?)
+        Ok(Plugins::rehearse(settings, clock, world)?)
     }
 }
 

@@ -18,10 +18,11 @@ mod tests {
     #[test]
     fn what_a_new_plugin_is_made_of_is_embedded() {
         for (folder, file) in [
-            ("plugins/templates", "plugin.toml"),
-            ("plugins/templates/rust", "src/lib.rs"),
-            ("plugins/templates/js", "src/plugin.js"),
-            ("plugins/templates/python", "src/app.py"),
+            ("plugins/templates", "README.md"),
+            ("plugins/templates/rust", "Cargo.toml"),
+            ("plugins/templates/js", "src/host.js"),
+            ("plugins/templates/task", "rust/src/lib.rs"),
+            ("plugins/templates/delivery", "python/src/app.py"),
             ("plugins/sdk", "src/lib.rs"),
             ("wit", "task/v0.1/task.wit"),
         ] {

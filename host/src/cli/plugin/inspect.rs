@@ -2,7 +2,7 @@
 //! need not fit this server.
 
 use super::project::Component;
-use crate::plugins::Anatomy;
+use crate::plugins::{Anatomy, Manifest};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +20,11 @@ pub(super) fn run(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<Exi
     writeln!(out, "component  {}", component.path.display())?;
     writeln!(out, "size       {} bytes", anatomy.bytes)?;
     writeln!(out, "digest     {}", anatomy.digest)?;
+    let manifest = Manifest::of_component(&component.bytes);
+    match &manifest {
+        Ok(manifest) => writeln!(out, "kind       {}", manifest.kind.as_str())?,
+        Err(error) => writeln!(out, "kind       unknown to this version: {error}")?,
+    }
     match &anatomy.manifest {
         Ok(json) => writeln!(out, "manifest   {}", indented(json))?,
         Err(error) => writeln!(out, "manifest   none: {error}")?,

@@ -32,7 +32,7 @@ enum PluginCommand {
     Build(build::BuildArgs),
     /// Say whether a component fits this version of the server
     Check(check::CheckArgs),
-    /// Play a task type's scenarios through: scripted answers, a clock of their own, crashes
+    /// Play a plugin's scenarios through: scripted answers, a clock of their own, crashes
     Test(test::TestArgs),
     /// Show what a component is, imports, exports and asks for
     Inspect(inspect::InspectArgs),

@@ -22,9 +22,40 @@ pub(super) struct NewArgs {
     /// Language
     #[arg(long, value_enum)]
     lang: Language,
+    /// What it is for: a type of task, or a way to deliver notifications
+    #[arg(long, value_enum, default_value = "task")]
+    kind: TemplateKind,
     /// Where its folder is made
     #[arg(long, value_name = "DIR", default_value = ".")]
     within: PathBuf,
+}
+
+/// The kinds of plugins, each with its folder of templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum TemplateKind {
+    Task,
+    Delivery,
+}
+
+impl TemplateKind {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    /// What the template does.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Task => {
+                "A task type for Orchestrator: starts an export at an API and waits until it is ready."
+            }
+            Self::Delivery => {
+                "A delivery of Orchestrator's notifications: opens an alert at an API for what went wrong, and closes it when it is over."
+            }
+        }
+    }
 }
 
 pub(super) fn run(args: &NewArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
@@ -41,8 +72,8 @@ pub(super) fn run(args: &NewArgs, out: &mut dyn Write) -> anyhow::Result<ExitCod
     if dir.exists() {
         bail!("{} is there already", dir.display());
     }
-    for (path, text) in contents(args.lang) {
-        write(&dir.join(path), &fill_in(text, name, args.lang))?;
+    for (path, text) in contents(args.lang, args.kind) {
+        write(&dir.join(path), &fill_in(text, args))?;
     }
     let shown = dir.display();
     writeln!(
@@ -52,26 +83,27 @@ pub(super) fn run(args: &NewArgs, out: &mut dyn Write) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every file of a new plugin, by its path in its folder.
-fn contents(language: Language) -> Vec<(String, &'static str)> {
+/// Every file of a new plugin, by its path in its folder: of the language, of the kind, of both, and of all.
+fn contents(language: Language, kind: TemplateKind) -> Vec<(String, &'static str)> {
     let own = match language {
         Language::Rust => "rust",
         Language::Js => "js",
         Language::Python => "python",
     };
     let mut files = Vec::new();
+    let (both, kind) = (format!("{}/{own}", kind.folder()), kind.folder());
     for (path, text) in files::below(TEMPLATES) {
-        let (folder, rest) = path.split_once('/').unwrap_or(("", path));
-        match (folder, path) {
-            (folder, _) if folder == own => files.push((rest.to_owned(), text)),
-            ("scenarios", _) | (_, "plugin.toml" | "README.md") => {
-                files.push((path.to_owned(), text));
-            }
-            (_, "gitignore.txt") => files.push((".gitignore".to_owned(), text)),
-            (_, "plugin.wit") if language != Language::Rust => {
-                files.push(("wit/plugin.wit".to_owned(), text));
-            }
-            _ => {}
+        let within = |folder: &str| path.strip_prefix(folder)?.strip_prefix('/');
+        let place = within(&both)
+            .or_else(|| within(own))
+            .or_else(|| within(kind).and_then(|path| of_kind(path, language)))
+            .or_else(|| (!path.contains('/')).then_some(path));
+        if let Some(place) = place {
+            let place = match place {
+                "gitignore.txt" => ".gitignore",
+                place => place,
+            };
+            files.push((place.to_owned(), text));
         }
     }
     let contract = files::below("wit").filter_map(|(path, text)| {
@@ -96,29 +128,36 @@ fn contents(language: Language) -> Vec<(String, &'static str)> {
     files
 }
 
-fn fill_in(text: &str, name: &str, language: Language) -> String {
-    let (title, source, kit, needs) = match language {
+/// Where a file of the kind's own, not of one language, is in the plugin.
+fn of_kind(path: &str, language: Language) -> Option<&str> {
+    match path {
+        // The kit for Rust names the world itself.
+        "plugin.wit" => (language != Language::Rust).then_some("wit/plugin.wit"),
+        "plugin.toml" => Some(path),
+        path => path.starts_with("scenarios/").then_some(path),
+    }
+}
+
+fn fill_in(text: &str, args: &NewArgs) -> String {
+    let (source, kit, needs) = match args.lang {
         Language::Rust => (
-            "Rust",
             "src/lib.rs",
             "| `vendor/orchestrator-sdk/` | the kit |",
             "Rust 1.95 or newer with `rustup`",
         ),
         Language::Js => (
-            "JavaScript",
             "src/plugin.js",
-            "| `src/orchestrator.js` | the kit: turns the contract's shapes into JavaScript's |",
+            "| `src/orchestrator.js`, `src/host.js` | the kit: turns the contract's shapes into JavaScript's |",
             "Node.js 18 or newer with `npm`",
         ),
         Language::Python => (
-            "Python",
             "src/app.py",
-            "| `src/orchestrator.py` | the kit: turns the contract's shapes into Python's |",
+            "| `src/orchestrator.py`, `src/host.py` | the kit: turns the contract's shapes into Python's |",
             "Python 3.10 or newer with its module `venv`",
         ),
     };
-    text.replace("{{id}}", name)
-        .replace("{{language}}", title)
+    text.replace("{{id}}", &args.name)
+        .replace("{{what}}", args.kind.what())
         .replace("{{source}}", source)
         .replace("{{kit}}", kit)
         .replace("{{needs}}", needs)

@@ -1,8 +1,10 @@
 //! `orchestrator plugin push`: uploads a component to a running server.
 //!
-//! The token is read from the environment only: arguments show in the list of processes.
+//! The token is read from the environment only: arguments show in the list of processes. Where the server's certificate is of
+//! an authority of its own, `--ca` names that.
 
 use super::project::Component;
+use crate::cli::trust::CaArgs;
 use crate::config;
 use crate::plugins::Manifest;
 use anyhow::{Context as _, bail};
@@ -10,7 +12,6 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
@@ -24,6 +25,8 @@ pub(super) struct PushArgs {
     /// Address of the server, such as https://orchestrator.example.com
     #[arg(long, value_name = "URL")]
     url: Url,
+    #[command(flatten)]
+    ca: CaArgs,
 }
 
 pub(super) fn run(args: &PushArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
@@ -47,7 +50,7 @@ pub(super) fn run(args: &PushArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (status, answer) = runtime.block_on(upload(&address, &token, component.bytes))?;
+    let (status, answer) = runtime.block_on(upload(args, &address, &token, component.bytes))?;
     if !status.is_success() {
         bail!("{}", refusal(status, &answer));
     }
@@ -67,20 +70,13 @@ fn is_safe(url: &Url) -> bool {
 }
 
 async fn upload(
+    args: &PushArgs,
     address: &str,
     token: &str,
     component: Vec<u8>,
 ) -> anyhow::Result<(reqwest::StatusCode, Value)> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(args.ca.tls()?)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT)
         .build()?;
@@ -91,7 +87,7 @@ async fn upload(
         .body(component)
         .send()
         .await
-        .with_context(|| format!("{address} does not answer"))?;
+        .map_err(|error| args.ca.unanswered(error, address))?;
     let status = response.status();
     let text = response.text().await.unwrap_or_default();
     Ok((status, serde_json::from_str(&text).unwrap_or_default()))
@@ -135,7 +131,7 @@ fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         let grant = text("/uri").unwrap_or_default();
         writeln!(
             out,
-            "It serves no new task before the project has granted that: PUT {grant}/grant"
+            "It serves nothing new before the project has granted that: PUT {grant}/grant"
         )?;
     }
     Ok(())

@@ -88,7 +88,7 @@ fn explain(code: Code) -> Error {
         Code::TlsCertificateError => {
             Error::NotSent("the TLS certificate was not accepted".to_owned())
         }
-        Code::HttpResponseBodySize(_) => Error::TooLarge,
+        Code::HttpResponseBodySize(limit) => Error::TooLarge(limit.unwrap_or_default()),
         Code::HttpRequestMethodInvalid
         | Code::HttpRequestUriInvalid
         | Code::HttpRequestUriTooLong

@@ -14,17 +14,17 @@ impl Host for CallState {
             mail_is_granted,
         } = &self.caller
         else {
-            return Ok(Err(SendError::Invalid(
+            return Ok(Err(SendError::Denied(
                 "only deliveries send mail".to_owned(),
             )));
         };
         if !mail_is_granted {
-            return Ok(Err(SendError::Invalid(
+            return Ok(Err(SendError::Denied(
                 "the plugin asks for mail, but its project does not grant it".to_owned(),
             )));
         }
         if message.to != *address {
-            return Ok(Err(SendError::Invalid(
+            return Ok(Err(SendError::Denied(
                 "the recipient is not the one of this delivery".to_owned(),
             )));
         }

@@ -43,7 +43,7 @@ mod simple {
 mod delivery {
     wasmtime::component::bindgen!({
         path: ["../wit/types/v0.1", "../wit/host/v0.1", "../wit/delivery/v0.1"],
-        world: "orchestrator:delivery/notification-delivery@0.1.0",
+        world: "orchestrator:delivery/mail-delivery@0.1.0",
         imports: { "orchestrator:host/mail.send": async | trappable, default: trappable },
         exports: { default: async },
         with: {
@@ -75,7 +75,7 @@ pub(in crate::plugins) enum TaskExports {
 }
 
 /// A delivery, checked and ready to be instantiated.
-pub(in crate::plugins) struct DeliveryExports(delivery::NotificationDeliveryPre<CallState>);
+pub(in crate::plugins) struct DeliveryExports(delivery::MailDeliveryPre<CallState>);
 
 fn exports(engine: &Engine, component: &Component, interface: &str) -> bool {
     let component = component.component_type();
@@ -181,7 +181,7 @@ impl DeliveryExports {
         if !exports(engine, component, DELIVERY) {
             return Err(missing(engine, component, DELIVERY));
         }
-        delivery::NotificationDeliveryPre::new(linked).map(Self)
+        delivery::MailDeliveryPre::new(linked).map(Self)
     }
 
     pub(in crate::plugins) async fn deliver(

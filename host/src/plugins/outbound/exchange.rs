@@ -341,7 +341,7 @@ impl Call {
         if let Some(body) = outgoing.body().and_then(reqwest::Body::as_bytes) {
             *request.body_mut() = Bytes::copy_from_slice(body);
         }
-        let answer = rehearsal.network.answer(request);
+        let answer = rehearsal.world.answer(request);
         let (head, body) = answer
             .map_err(|why| match why {
                 NoAnswer::Refused => Error::ConnectionRefused,

@@ -1,3 +1,5 @@
+//! The polls of a component's job, each with a scripted answer: what brings news, what is tried again, what ends the task.
+
 use super::*;
 use crate::testing::{Script, answer, answer_with, context, done, waits};
 
@@ -146,7 +148,7 @@ fn without_a_time_limit_two_hundred_failures_are_enough() {
     );
 
     let mut context = context();
-    context.deadline_ms = Some(1);
+    context.remaining_ms = Some(1);
     let mut script = Script::new([answer(500, "")]);
     waits(poll(&context, failing(), &mut |request| script.exchange(request)).unwrap());
 }

@@ -1,3 +1,5 @@
+//! The start of a component, with scripted answers: what is sent, what an answer means, and what is never sent twice.
+
 use super::*;
 use crate::testing::{Script, answer, answer_with, context, done, waits};
 
@@ -221,7 +223,7 @@ fn without_a_time_limit_a_minute_of_waiting_is_enough() {
 #[test]
 fn with_a_time_limit_it_is_tried_until_the_host_ends_the_task() {
     let mut context = context();
-    context.deadline_ms = Some(100);
+    context.remaining_ms = Some(100);
     let mut script = Script::new([answer(429, "")]);
 
     let retry = Retry {
@@ -291,7 +293,7 @@ fn a_request_without_an_answer_says_whether_it_may_have_arrived() {
     assert_eq!(
         failure.message,
         "https://components.example/ex-db/run gave no answer: it was closed. \
-         The request may have reached the component, so it is not repeated"
+         The request may have been acted on, so it is not made again"
     );
 }
 

@@ -47,6 +47,12 @@ impl Address {
         Self::after_scheme(https, rest)
     }
 
+    /// The address as it may be shown: a query can hold secrets.
+    pub fn without_query(&self) -> String {
+        let text = self.to_string();
+        text.split('?').next().unwrap_or_default().to_owned()
+    }
+
     /// Resolves a reference found at this address, such as a `Location` header: absolute or relative.
     ///
     /// # Errors

@@ -4,6 +4,9 @@ use std::fmt;
 
 use wasip2::http::types::ErrorCode;
 
+use super::Address;
+use crate::task::{Failure, FailureKind};
+
 /// Why a request was not answered. Every case but the last two says that nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -31,6 +34,45 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// How a call ends for which there is no answer. `whom` is who was asked, for people: show no query, which can hold secrets.
+    pub fn failure(&self, whom: &str) -> Failure {
+        let (kind, code, message) = match self {
+            Self::Denied(why) => (
+                FailureKind::Config,
+                "ADDRESS_REFUSED",
+                format!("the host does not call {whom}: {why}"),
+            ),
+            Self::Invalid(why) => (
+                FailureKind::Config,
+                "BAD_ADDRESS",
+                format!("{whom} cannot be called: {why}"),
+            ),
+            Self::TooLarge => (
+                FailureKind::Remote,
+                "RESPONSE_TOO_LARGE",
+                format!("the answer of {whom} is too large"),
+            ),
+            Self::NotSent(why) | Self::NoAnswer(why) => (
+                FailureKind::Transient,
+                "NO_ANSWER",
+                format!("{whom} gave no answer: {why}"),
+            ),
+        };
+        Failure::new(kind, code, message)
+    }
+
+    /// How a task ends that does not make the request again.
+    pub fn ends_task(&self, address: &Address) -> Failure {
+        let mut failure = self.failure(&address.without_query());
+        if matches!(self, Self::NoAnswer(_)) {
+            let why = ". The request may have been acted on, so it is not made again";
+            failure.message.push_str(why);
+        }
+        failure
+    }
+}
 
 impl From<ErrorCode> for Error {
     fn from(code: ErrorCode) -> Self {

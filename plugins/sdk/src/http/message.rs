@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::de::DeserializeOwned;
+
 use super::wasi::{self, Pending};
 use super::{AddressError, Error};
 
@@ -158,6 +160,15 @@ impl Response {
     /// It is none; the text says where.
     pub fn json(&self) -> Result<serde_json::Value, String> {
         serde_json::from_slice(&self.body).map_err(|error| error.to_string())
+    }
+
+    /// The body as a type of the plugin's own.
+    ///
+    /// # Errors
+    /// It is not such JSON; the text says where.
+    pub fn json_as<T: DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| format!("the answer is not as expected: {error}"))
     }
 
     /// How long the other side asks to be left alone, by its `Retry-After` header.

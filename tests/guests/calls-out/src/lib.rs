@@ -1,9 +1,10 @@
 //! Makes the request that its parameters describe, `times` times one after another, each time `fanout` of them at once, and
-//! answers with what came back.
+//! answers with what came back. What it is to `say` it logs, and writes to standard error, before that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orchestrator_sdk::log;
 use orchestrator_sdk::http::{Error, Request, Response};
 use orchestrator_sdk::task::{Context, Failure, Step, Task};
 use serde_json::{Value, json};
@@ -21,11 +22,16 @@ struct Parameters {
     timeout_ms: Option<u64>,
     times: Option<usize>,
     fanout: Option<usize>,
+    say: Option<String>,
 }
 
 impl Task for CallsOut {
     fn start(context: Context) -> Result<Step, Failure> {
         let parameters: Parameters = context.parameters_as()?;
+        if let Some(text) = &parameters.say {
+            log::info(text);
+            eprintln!("{text}, aside");
+        }
         let mut answers = Vec::new();
         for _ in 0..parameters.times.unwrap_or(1) {
             let begun: Vec<_> = (0..parameters.fanout.unwrap_or(1))

@@ -4,14 +4,16 @@
 //! recorded, and a crash before that repeats the step, from its last checkpoint if it saved one, and in doubt if something
 //! may have been sent.
 
+use super::credentials;
 use super::scenario::Scenario;
-use super::script::{Exchange, Script};
+use super::script::{Exchange, Repeats, Script};
 use crate::cli::plugin::compiled::CacheArgs;
 use crate::clock::Clock;
-use crate::domain::ids::{JobId, ProjectId, TaskRunId};
+use crate::domain::credential::{Credential, NAMING_KEY};
+use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TaskRunId};
 use crate::domain::plugin::Usage;
 use crate::domain::step::{
-    Checkpoint, LONGEST_DELAY, Restart, SHORTEST_DELAY, Step, StepCall, StepContext,
+    Checkpoint, Failure, LONGEST_DELAY, Restart, SHORTEST_DELAY, Step, StepCall, StepContext,
 };
 use crate::domain::time::Timestamp;
 use crate::plugins::{
@@ -78,7 +80,7 @@ pub(super) struct Stage<'a> {
 
 impl Stage<'_> {
     pub(super) fn play(&self, crash: Crash) -> anyhow::Result<Played> {
-        let script = Arc::new(Script::new(self.scenario));
+        let script = Arc::new(Script::new(&self.scenario.answers, Repeats::Keyed));
         let clock = Clock::manual(self.start);
         let (mut plugins, mut plugin) = self.open(&clock, &script)?;
         let mut steps = Vec::new();
@@ -90,9 +92,12 @@ impl Stage<'_> {
             }
             let deadline = self.deadline(clock.now());
             let context = self.context(&plugin, &next, deadline);
+            let notes = match self.credentials(&plugin) {
+                Ok(credentials) => Arc::new(Notes::with(credentials)),
+                Err(failure) => break failed(&failure.code, failure.message),
+            };
             if deadline.is_some_and(|left| left.is_zero()) {
                 if let Some(state) = next.state.clone() {
-                    let notes = Arc::new(Notes::default());
                     // Best effort, in a server too.
                     let _ = self
                         .runtime
@@ -100,7 +105,6 @@ impl Stage<'_> {
                 }
                 break failed("TIMEOUT", "the task's timeoutMinutes are over".to_owned());
             }
-            let notes = Arc::new(Notes::default());
             let stepping = plugins.run_step(&plugin, context, next.call(), notes.clone());
             let result = self.runtime.block_on(stepping);
             let noted = notes.take();
@@ -173,6 +177,12 @@ impl Stage<'_> {
         Ok((plugins, plugin))
     }
 
+    fn credentials(&self, plugin: &Plugin) -> Result<Vec<Credential>, Failure> {
+        let named = self.scenario.task.parameters.get(NAMING_KEY);
+        let named = named.and_then(Value::as_str);
+        credentials::open(&self.scenario.credentials, plugin, named)
+    }
+
     fn deadline(&self, now: Timestamp) -> Option<Duration> {
         let minutes = self.scenario.task.timeout_minutes?;
         let end = self
@@ -193,6 +203,7 @@ impl Stage<'_> {
         };
         StepContext {
             project_id: ProjectId(1),
+            orchestration_id: OrchestrationId(1),
             job_id: JobId(1),
             task_run_id: TaskRunId(1),
             run_id: "1.1".to_owned(),
@@ -274,8 +285,10 @@ fn failed(code: &str, message: String) -> End {
 }
 
 /// The runner's side of one attempt.
-#[derive(Default)]
-struct Notes(Mutex<Noted>);
+struct Notes {
+    noted: Mutex<Noted>,
+    credentials: Vec<Credential>,
+}
 
 #[derive(Default)]
 struct Noted {
@@ -287,8 +300,15 @@ struct Noted {
 }
 
 impl Notes {
+    fn with(credentials: Vec<Credential>) -> Self {
+        Self {
+            noted: Mutex::default(),
+            credentials,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self) -> Noted {
@@ -314,13 +334,12 @@ impl StepServices for Notes {
         Box::pin(std::future::ready(Ok(token)))
     }
 
+    fn credentials(&self) -> &[Credential] {
+        &self.credentials
+    }
+
     fn log(&self, level: LogLevel, line: &str) {
-        let level = match level {
-            LogLevel::Debug => "debug",
-            LogLevel::Info => "info",
-            LogLevel::Warning => "warning",
-            LogLevel::Error => "error",
-        };
+        let level = level.as_str();
         self.lock().lines.push(format!("{level}: {line}"));
     }
 

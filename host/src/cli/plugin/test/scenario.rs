@@ -1,7 +1,9 @@
-//! A scenario file: what a task is given, what the world answers, and how the task should end.
+//! A task type's scenario file: what a task is given, what the world answers, and how the task should end.
 
+use super::credentials::{self, Credentials};
 use anyhow::Context as _;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +14,8 @@ use std::path::Path;
 pub(super) struct Scenario {
     #[serde(default)]
     pub(super) task: Task,
+    #[serde(default)]
+    pub(super) credentials: Credentials,
     /// In the order in which they are tried.
     #[serde(default)]
     pub(super) answers: Vec<Answer>,
@@ -94,27 +98,36 @@ fn ok() -> u16 {
 
 impl Scenario {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let scenario: Self =
-            toml::from_str(&text).with_context(|| format!("{} is no scenario", path.display()))?;
+        let scenario: Self = parse(path)?;
         let outcome = scenario.expect.outcome.as_str();
         anyhow::ensure!(
             matches!(outcome, "success" | "warning" | "error"),
             "{}: expect.outcome is {outcome:?}, not success, warning or error",
             path.display()
         );
-        for answer in &scenario.answers {
-            let is_status = (200..=599).contains(&answer.status);
-            anyhow::ensure!(
-                is_status,
-                "{}: {} is no status of an answer",
-                path.display(),
-                answer.status
-            );
-        }
+        check_answers(&scenario.answers, path)?;
+        credentials::check(&scenario.credentials).with_context(|| path.display().to_string())?;
         Ok(scenario)
     }
+}
+
+/// A scenario of either kind, as it stands in its file.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is no scenario", path.display()))
+}
+
+pub(super) fn check_answers(answers: &[Answer], path: &Path) -> anyhow::Result<()> {
+    for answer in answers {
+        anyhow::ensure!(
+            (200..=599).contains(&answer.status),
+            "{}: {} is no status of an answer",
+            path.display(),
+            answer.status
+        );
+    }
+    Ok(())
 }
 
 /// Whether `whole` is `part`, or has at least its keys and they hold as much.

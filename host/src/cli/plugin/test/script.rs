@@ -1,11 +1,12 @@
-//! The network of a scenario: answers requests from its list, and notes what was wrong with them.
+//! The world of a scenario: answers requests from its list, and notes what was wrong with them.
 //!
-//! After a crash a step is repeated. What it asks for again gets the same answer again, as from a peer that heeds the
-//! `Idempotency-Key`; a repeated request that may change something and has no such key is a fault, because a real peer would do
-//! it twice.
+//! After a crash a call is repeated. What it asks for again gets the same answer again, as from a peer that heeds the
+//! `Idempotency-Key`; a task's repeated request that may change something and has no such key is a fault, because a real peer
+//! would do it twice. A delivery may: it is made at least once.
 
-use super::scenario::{Answer, Fails, Scenario, holds};
-use crate::plugins::{Network, NoAnswer};
+use super::scenario::{Answer, Fails, holds};
+use crate::domain::plugin::Usage;
+use crate::plugins::{LogLevel, NoAnswer, World};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::Value;
@@ -17,13 +18,33 @@ const SHOWN: usize = 300;
 
 pub(super) struct Script(Mutex<State>);
 
+/// Which requests may be made again after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// Those that change nothing or have an `Idempotency-Key`.
+    Keyed,
+    Any,
+}
+
 struct State {
+    repeats: Repeats,
+    /// Of the present attempt at a delivery.
+    delivery: NotedDelivery,
     answers: Vec<(Answer, u32)>,
     /// Of the present attempt at a step.
     exchanges: Vec<Exchange>,
     /// Of the attempt that a crash took, and what of it has not been asked again.
     lost: Vec<Exchange>,
     faults: Vec<String>,
+}
+
+/// What a delivery tells: a task has its services for that.
+#[derive(Default)]
+pub(super) struct NotedDelivery {
+    pub(super) usage: Usage,
+    pub(super) memory_bytes: u64,
+    /// Its mails and its log.
+    pub(super) lines: Vec<String>,
 }
 
 /// A request, and the number of the answer that it got.
@@ -43,13 +64,11 @@ impl fmt::Display for Exchange {
 }
 
 impl Script {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(answers: &[Answer], repeats: Repeats) -> Self {
         Self(Mutex::new(State {
-            answers: scenario
-                .answers
-                .iter()
-                .map(|answer| (answer.clone(), 0))
-                .collect(),
+            repeats,
+            delivery: NotedDelivery::default(),
+            answers: answers.iter().map(|answer| (answer.clone(), 0)).collect(),
             exchanges: Vec::new(),
             lost: Vec::new(),
             faults: Vec::new(),
@@ -75,6 +94,15 @@ impl Script {
         self.lock().lost.clear();
     }
 
+    pub(super) fn has_faults(&self) -> bool {
+        !self.lock().faults.is_empty()
+    }
+
+    /// What an attempt at a delivery did beside its requests, since the last call of this function.
+    pub(super) fn take_delivery(&self) -> NotedDelivery {
+        std::mem::take(&mut self.lock().delivery)
+    }
+
     pub(super) fn take_faults(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().faults)
     }
@@ -94,7 +122,7 @@ impl Script {
     }
 }
 
-impl Network for Script {
+impl World for Script {
     fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
         let mut state = self.lock();
         let url = request.uri().to_string();
@@ -104,7 +132,8 @@ impl Network for Script {
         let number = match again {
             Some(at) => {
                 let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
-                if changes_something && !request.headers().contains_key("idempotency-key") {
+                let has_to_be_keyed = changes_something && state.repeats == Repeats::Keyed;
+                if has_to_be_keyed && !request.headers().contains_key("idempotency-key") {
                     let method = request.method();
                     state.faults.push(format!(
                         "{method} {url} was sent again after a crash, without an Idempotency-Key: the other side would do it twice"
@@ -142,6 +171,21 @@ impl Network for Script {
             ended,
         });
         response
+    }
+
+    fn take_mail(&self, to: &str, subject: &str) {
+        let line = format!("mail to {to}: {subject}");
+        self.lock().delivery.lines.push(line);
+    }
+
+    fn log_delivery(&self, level: LogLevel, line: &str) {
+        let line = format!("{}: {line}", level.as_str());
+        self.lock().delivery.lines.push(line);
+    }
+
+    fn delivery_used(&self, usage: Usage, memory_bytes: u64) {
+        let noted = &mut self.lock().delivery;
+        (noted.usage, noted.memory_bytes) = (usage, memory_bytes);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub(super) fn context(context: &StepContext) -> Context {
     Context {
+        orchestration_id: id(context.orchestration_id.0),
         job_id: id(context.job_id.0),
         run_id: context.run_id.clone(),
         task_id: context.task_id.clone(),
@@ -27,7 +28,7 @@ pub(super) fn context(context: &StepContext) -> Context {
         components_url: context.components_url.clone(),
         parameters: context.parameters.clone(),
         config: context.config.clone(),
-        deadline_ms: context
+        remaining_ms: context
             .deadline
             .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
         extra: Vec::new(),
@@ -55,15 +56,16 @@ pub(super) fn event(event: &Event) -> event_types::Event {
         delivery_id: event.message_id.clone(),
         attempt: event.attempt,
         kind: match event.channel {
-            Channel::Error => event_types::Kind::Error,
-            Channel::Waiting => event_types::Kind::Waiting,
-            Channel::Processing => event_types::Kind::Processing,
-            Channel::Success => event_types::Kind::Success,
-            Channel::Warning => event_types::Kind::Warning,
-            Channel::Recovery => event_types::Kind::Recovery,
+            Channel::Error => event_types::EventKind::Error,
+            Channel::Waiting => event_types::EventKind::Waiting,
+            Channel::Processing => event_types::EventKind::Processing,
+            Channel::Success => event_types::EventKind::Success,
+            Channel::Warning => event_types::EventKind::Warning,
+            Channel::Recovery => event_types::EventKind::Recovery,
         },
+        incident: event.incident.clone(),
         time: event.time.to_iso(),
-        address: event.address.clone(),
+        email: (!event.address.is_empty()).then(|| event.address.clone()),
         config: event.config.clone(),
         parameters: event.parameters.clone(),
         orchestration: event_types::Orchestration {
