@@ -130,10 +130,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         }
         .run(),
     );
+    let termination = signals::Termination::listen().context("signals cannot be received")?;
     announce(&server, made.as_deref());
     let told = stop.clone();
     loops.spawn(async move {
-        signals::until_signal().await;
+        termination.wait().await;
         tracing::info!("stopping: no new work is begun, running steps may end");
         told.stop();
     });

@@ -1,5 +1,6 @@
 //! The task types that need no component: `http-request` and `delay`.
 
+use crate::support::guests::{guest, with_manifest};
 use crate::support::process::{Installation, Process};
 use crate::support::steps::demo;
 use demo_components::DemoServer;
@@ -173,4 +174,40 @@ async fn a_later_task_gets_values_of_an_earlier_ones_response() {
         "{message}"
     );
     assert_eq!(job["status"], "error");
+}
+
+#[tokio::test]
+async fn a_reference_is_held_to_the_plugins_schema_when_its_task_begins() {
+    let (_demo, _installation, process) = started().await;
+    let manifest = json!({
+        "id": "rows", "version": "1.0.0", "kind": "task", "contract": "0.1", "restart": "idempotent",
+        "parameters-schema": {"properties": {"rows": {"type": "array"}}},
+    });
+    let client = process.client();
+    let upload = client
+        .request(reqwest::Method::POST, "/plugins")
+        .header("Content-Type", "application/wasm")
+        .body(with_manifest(guest("noop"), Some(&manifest)));
+    client.send(upload).await.expect(201);
+    let of = |rows: &str| {
+        let load = json!({"component": "echo", "id": "load", "actionParameters": {"rows": [1], "name": "a"}});
+        let uses = json!({"component": "rows", "actionParameters": {"rows": rows}});
+        json!({"name": "Rows", "tasks": [load, uses]})
+    };
+
+    let literal = client.post("/orchestrations", of("[1]")).await;
+    let fits = process
+        .run(of("{{tasks.load.response.parameters.rows}}"))
+        .await;
+    let fits_not = process
+        .run(of("{{tasks.load.response.parameters.name}}"))
+        .await;
+
+    assert_eq!(literal.faults(), ["tasks[1].actionParameters.rows"]);
+    assert_eq!(process.finished(&fits).await["status"], "success");
+    let job = process.finished(&fits_not).await;
+    let result = &job["results"]["tasks"][1];
+    assert_eq!(result["code"], "BAD_PARAMETERS", "{job}");
+    let message = result["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("actionParameters.rows: "), "{message}");
 }

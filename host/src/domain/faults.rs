@@ -26,6 +26,16 @@ impl Faults {
         });
     }
 
+    /// Takes out what is wrong at these places or below them.
+    pub fn forget_at(&mut self, places: &[String]) {
+        let is_below = |path: &str, place: &String| {
+            let rest = path.strip_prefix(place.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.0
+            .retain(|fault| !places.iter().any(|place| is_below(&fault.path, place)));
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -7,6 +7,7 @@ use crate::domain::ids::{JobId, OrchestrationId};
 use crate::domain::job::Status;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -116,6 +117,24 @@ impl LogLevel {
     }
 }
 
+/// A text as it may stand in a line of the server's log: what would begin another line, or move the cursor of whoever
+/// reads it, is escaped.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    Cow::Owned(line)
+}
+
 /// One line of a plugin's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -213,6 +232,15 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_log_stays_one_line() {
+        assert_eq!(one_line("Grüße\u{1F600}"), "Grüße\u{1F600}");
+        assert_eq!(
+            one_line("one\n2026-01-01 ERROR forged\u{1b}[2J\r"),
+            r"one\n2026-01-01 ERROR forged\u{1b}[2J\r"
+        );
+    }
 
     #[test]
     fn a_cursor_is_read_as_it_is_printed() {

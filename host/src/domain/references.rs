@@ -66,6 +66,19 @@ pub fn tasks_named(parameters: &Map<String, Value>) -> Vec<&str> {
     names
 }
 
+/// Where parameters that stand at `path` hold a reference: what will stand there is not known before the task begins.
+#[must_use]
+pub fn places(parameters: &Map<String, Value>, path: &str) -> Vec<String> {
+    let mut places = Vec::new();
+    visit_map(parameters, path, &mut |path, text| {
+        let is_reference = |part: &Part<'_>| matches!(part, Part::Reference(_));
+        if parse(text).unwrap_or_default().iter().any(is_reference) {
+            places.push(path);
+        }
+    });
+    places
+}
+
 /// Checks the references of all tasks of a list that stands at `path`: each is well formed and names, by an id that the
 /// list gives, a task of an earlier phase.
 pub fn check(tasks: &[Task], path: &str, faults: &mut Faults) {

@@ -23,6 +23,8 @@ use wasmtime::component::Component;
 
 const EXTENSION: &str = "cwasm";
 const MAC_EXTENSION: &str = "mac";
+/// No file is written for longer.
+const LONGEST_WRITE: Duration = Duration::from_secs(60 * 60);
 
 /// The folder of compiled components.
 pub(super) struct Cache {
@@ -226,11 +228,18 @@ impl Cache {
             let is = |wanted: &str| path.extension().is_some_and(|found| found == wanted);
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let is_of_other_engine = (is(EXTENSION) || is(MAC_EXTENSION)) && !stem.ends_with(&own);
-            if is_of_other_engine || is("unfinished") {
+            if is_of_other_engine || (is("unfinished") && has_lain(&path)) {
                 let _ = fs::remove_file(&path);
             }
         }
     }
+}
+
+/// Whether nobody can be writing it any more: several commands of an author may share the folder.
+fn has_lain(path: &Path) -> bool {
+    let modified = fs::metadata(path).and_then(|file| file.modified());
+    let lain = modified.ok().and_then(|modified| modified.elapsed().ok());
+    lain.is_some_and(|lain| lain >= LONGEST_WRITE)
 }
 
 fn file_error(action: &'static str, path: &Path, source: io::Error) -> PluginError {

@@ -12,6 +12,7 @@ use super::services::{LogLevel, MailThread, StepServices};
 use super::state::{CallState, Caller};
 use crate::domain::credential::Credential;
 use crate::domain::event::Event;
+use crate::domain::job_event::one_line;
 use crate::domain::plugin::Capability;
 use crate::domain::step::StepContext;
 use std::sync::Arc;
@@ -118,10 +119,13 @@ fn state(inner: &Inner, loaded: &Loaded, caller: Caller, grant: Grant, log: LogS
 }
 
 fn log_delivery(plugin: &str, delivery: i64, level: LogLevel, line: &str) {
+    let line = one_line(line);
     match level {
-        LogLevel::Debug | LogLevel::Stderr => tracing::debug!(plugin, delivery, "{line}"),
-        LogLevel::Info => tracing::info!(plugin, delivery, "{line}"),
-        LogLevel::Warning => tracing::warn!(plugin, delivery, "{line}"),
-        LogLevel::Error => tracing::error!(plugin, delivery, "{line}"),
+        LogLevel::Debug | LogLevel::Stderr => {
+            tracing::debug!(target: "plugin", plugin, delivery, "{line}");
+        }
+        LogLevel::Info => tracing::info!(target: "plugin", plugin, delivery, "{line}"),
+        LogLevel::Warning => tracing::warn!(target: "plugin", plugin, delivery, "{line}"),
+        LogLevel::Error => tracing::error!(target: "plugin", plugin, delivery, "{line}"),
     }
 }

@@ -4,6 +4,7 @@ use super::{Registry, RegistryError};
 use crate::domain::faults::Faults;
 use crate::domain::ids::ProjectId;
 use crate::domain::notification::Notification;
+use crate::domain::references;
 use crate::domain::task::Task;
 use crate::plugins::{Kind, Manifest};
 use serde_json::Map;
@@ -32,7 +33,10 @@ impl Registry {
             }
             if let Some(Some(manifest)) = manifests.get(component) {
                 let path = format!("{path}[{at}].actionParameters");
-                manifest.check_parameters(&task.action_parameters, &path, &mut faults);
+                let parameters = &task.action_parameters;
+                manifest.check_parameters(parameters, &path, &mut faults);
+                // Looked at again when the task begins.
+                faults.forget_at(&references::places(parameters, &path));
             }
         }
         Ok(faults)

@@ -2,6 +2,7 @@
 
 use super::Runner;
 use crate::domain::credential::{Credential, NAMING_KEY, missing_credential};
+use crate::domain::faults::{Fault, Faults};
 use crate::domain::references::{self, Responses, Unresolved};
 use crate::domain::step::{Failure, FailureKind};
 use crate::plugins::Plugin;
@@ -24,12 +25,16 @@ impl Runner {
         leased: &LeasedStep,
         plugin: &Plugin,
     ) -> Result<(Map<String, Value>, Vec<Credential>), NoInput> {
-        let parameters = self.parameters(leased).await?;
+        let parameters = self.parameters(leased, plugin).await?;
         Ok((parameters, self.credentials(leased, plugin).await?))
     }
 
     /// The same for every step of a run: the tasks that are referred to have ended before it began.
-    async fn parameters(&self, leased: &LeasedStep) -> Result<Map<String, Value>, NoInput> {
+    async fn parameters(
+        &self,
+        leased: &LeasedStep,
+        plugin: &Plugin,
+    ) -> Result<Map<String, Value>, NoInput> {
         let parameters = &leased.task.action_parameters;
         let named = references::tasks_named(parameters);
         if named.is_empty() {
@@ -52,7 +57,18 @@ impl Runner {
                 responses.insert(task.id.clone(), response);
             }
         }
-        references::resolve(parameters, &responses).map_err(|why| failed(&why))
+        let resolved = references::resolve(parameters, &responses).map_err(|why| failed(&why))?;
+        let mut faults = Faults::default();
+        let manifest = plugin.manifest();
+        manifest.check_parameters(&resolved, "actionParameters", &mut faults);
+        match faults.into_list().first() {
+            None => Ok(resolved),
+            Some(Fault { path, message }) => {
+                let message = format!("{path}: {message}");
+                let failure = Failure::new(FailureKind::Config, "BAD_PARAMETERS", message);
+                Err(NoInput::Failed(failure))
+            }
+        }
     }
 
     /// The credentials that the plugin may use in this task. What the task names is read from its parameters as they were

@@ -4,7 +4,7 @@ use super::Runner;
 use super::lines::Lines;
 use crate::domain::credential::Credential;
 use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
-use crate::domain::job_event::LogLine;
+use crate::domain::job_event::{LogLine, one_line};
 use crate::domain::plugin::Usage;
 use crate::domain::step::Checkpoint;
 use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
@@ -114,6 +114,7 @@ impl StepServices for Services {
             level,
             text: line.to_owned(),
         });
+        let line = one_line(line);
         match level {
             LogLevel::Debug | LogLevel::Stderr => {
                 tracing::debug!(target: "plugin", run = %self.run_id, "{line}");
