@@ -248,7 +248,7 @@ fn hours_of_waiting_take_no_time_and_every_crash_leads_to_the_same_end() {
         "{said}"
     );
     assert_eq!(said.matches("host killed in step").count(), 5, "{said}");
-    assert!(said.contains("1 scenarios passed"), "{said}");
+    assert!(said.contains("1 scenario passed"), "{said}");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_scenario_that_ends_otherwise_fails_and_says_how() {
         "FAILED: it ended in success {\"steps\":1}, expected was error",
         "FAILED: it took 2 steps, expected were 1",
         "FAILED: the response is {\"steps\":1}, expected was {\"steps\":2}",
-        "1 scenarios, 3 failures",
+        "1 scenario, 3 failures",
     ] {
         assert!(said.out.contains(wanted), "{wanted}: {}", said.out);
     }

@@ -46,7 +46,7 @@ impl CaArgs {
                 )
             }
             (Some(why), _) => anyhow!("the certificate of {base} is not accepted: {why}"),
-            (None, _) => anyhow::Error::new(error).context(format!("{base} does not answer")),
+            (None, _) => anyhow!("{base} does not answer: {}", innermost(&error)),
         }
     }
 }
@@ -64,6 +64,15 @@ fn add(path: &Path, roots: &mut RootCertStore) -> anyhow::Result<()> {
         bail!("ca holds no certificate: {shown}");
     }
     Ok(())
+}
+
+/// Why, once: each of the causes around the first one tells the address or the ones within it again.
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost
 }
 
 /// What is wrong with a certificate, where that is why there was no connection.

@@ -7,10 +7,14 @@ use super::check;
 use super::project::{Component, Language, Project};
 use anyhow::{Context as _, bail};
 use guest_build::Lock;
+use serde::Deserialize;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+/// What of the world `wit/plugin.wit` is there for the capability `http` only.
+const HTTP_IMPORT: &str = "import orchestrator:host/http@";
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct BuildArgs {
@@ -73,7 +77,9 @@ fn js(project: &Project, built: &Path, out: &mut dyn Write) -> anyhow::Result<()
     }
     let mut componentize = Command::new(&tool);
     componentize
-        .args(["--wit", "wit", "--world", "plugin", "--sync"])
+        .arg("--wit")
+        .arg(world(project)?)
+        .args(["--world", "plugin", "--sync"])
         .args(["--js", "src/plugin.js", "--module-root", "."])
         .arg("--output")
         .arg(built);
@@ -108,7 +114,9 @@ fn python(project: &Project, built: &Path, out: &mut dyn Write) -> anyhow::Resul
     let mut componentize = Command::new(&tool);
     componentize
         .env("VIRTUAL_ENV", &venv)
-        .args(["--quiet", "-d", "wit", "-w", "plugin", "componentize"])
+        .args(["--quiet", "-d"])
+        .arg(world(project)?)
+        .args(["-w", "plugin", "componentize"])
         .args(["-p", "src", "app", "-o"])
         .arg(built);
     succeed(
@@ -116,6 +124,56 @@ fn python(project: &Project, built: &Path, out: &mut dyn Write) -> anyhow::Resul
         dir,
         "requirements.txt has to name componentize-py",
     )
+}
+
+/// The folder with the plugin's world: `wit/`, or a copy without the import of HTTP where the manifest does not ask for that.
+/// The languages' tools import whatever the world has, used or not, and a server provides only what is asked for.
+fn world(project: &Project) -> anyhow::Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(default)]
+        capabilities: Vec<String>,
+    }
+    let given = project.dir.join("wit");
+    let path = project.manifest_path();
+    let text = read(&path)?;
+    let asked: Asked =
+        toml::from_str(&text).with_context(|| format!("{} is no manifest", path.display()))?;
+    if asked.capabilities.iter().any(|one| one == "http") {
+        return Ok(given);
+    }
+    let copy = project.dir.join("build/wit");
+    match fs::remove_dir_all(&copy) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", copy.display()));
+        }
+        _ => copy_without_http(&given, &copy)?,
+    }
+    Ok(copy)
+}
+
+fn copy_without_http(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    let listed = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    for entry in listed {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let target = to.join(name);
+        if path.is_dir() {
+            copy_without_http(&path, &target)?;
+            continue;
+        }
+        let text = read(&path)?;
+        let kept = text
+            .split_inclusive('\n')
+            .filter(|line| !line.trim_start().starts_with(HTTP_IMPORT));
+        fs::write(&target, kept.collect::<String>())
+            .with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn finish(project: &Project, built: &Path, component: &Path) -> anyhow::Result<()> {

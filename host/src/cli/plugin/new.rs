@@ -4,7 +4,7 @@
 
 use super::files;
 use super::project::Language;
-use crate::plugins::is_plugin_id;
+use crate::plugins::{Manifest, Plugins, is_plugin_id};
 use anyhow::{Context as _, bail};
 use std::fs;
 use std::io::Write;
@@ -75,12 +75,24 @@ pub(super) fn run(args: &NewArgs, out: &mut dyn Write) -> anyhow::Result<ExitCod
     for (path, text) in contents(args.lang, args.kind) {
         write(&dir.join(path), &fill_in(text, args))?;
     }
+    if is_builtin(name) {
+        writeln!(
+            out,
+            "note: a plugin {name} comes with every server, which therefore refuses another one of that id (PLUGIN_ID_TAKEN): choose another name before you push it"
+        )?;
+    }
     let shown = dir.display();
     writeln!(
         out,
         "{shown} holds the plugin {name}. Next:\n\n  orchestrator plugin build {shown}\n  orchestrator plugin test {shown}"
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_builtin(name: &str) -> bool {
+    Plugins::builtin_components()
+        .filter_map(|(_, component)| Manifest::of_component(component).ok())
+        .any(|manifest| manifest.id == name)
 }
 
 /// Every file of a new plugin, by its path in its folder: of the language, of the kind, of both, and of all.

@@ -54,7 +54,7 @@ pub(super) fn run(args: &PushArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     if !status.is_success() {
         bail!("{}", refusal(status, &answer));
     }
-    print(&answer, out)?;
+    print(&answer, &asked_for(&manifest), out)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -106,8 +106,38 @@ fn refusal(status: reqwest::StatusCode, answer: &Value) -> String {
     text
 }
 
-/// What the server answered: what it is there now, and what it waits for.
-fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+/// The grant that lets it use whatever its manifest asks for: a grant replaces the one before, so what is newly asked alone
+/// would take the rest away.
+fn asked_for(manifest: &Manifest) -> Value {
+    let capabilities = manifest.capabilities.iter();
+    let lists = [
+        (
+            "capabilities",
+            capabilities.map(|one| one.as_str().to_owned()).collect(),
+        ),
+        (
+            "hosts",
+            manifest.hosts.iter().map(ToString::to_string).collect(),
+        ),
+        (
+            "credentials",
+            manifest
+                .credentials
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        ),
+    ];
+    let asked = lists
+        .into_iter()
+        .filter(|(_, list): &(_, Vec<String>)| !list.is_empty());
+    asked
+        .map(|(name, list)| (name.to_owned(), Value::from(list)))
+        .collect()
+}
+
+/// What the server answered: what it is there now, and what it waits for; and the grant that it wants.
+fn print(answer: &Value, wanted: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
     for (title, value) in [
         ("id", text("/id")),
@@ -128,10 +158,13 @@ fn print(answer: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     });
     if let Some(asked) = newly_asked {
         writeln!(out, "asks for  {asked}")?;
-        let grant = text("/uri").unwrap_or_default();
+        let address = text("/uri").unwrap_or_default();
+        // In single quotes, in which a shell leaves all else alone.
+        let body = wanted.to_string().replace('\'', r"'\''");
         writeln!(
             out,
-            "It serves nothing new before the project has granted that: PUT {grant}/grant"
+            "It serves nothing new before the project has granted that. To grant all that it asks for:\n\n  \
+             curl -X PUT {address}/grant -H \"X-StorageApi-Token: $ORCHESTRATOR_TOKEN\" \\\n    -d '{body}'"
         )?;
     }
     Ok(())
@@ -151,12 +184,15 @@ mod tests {
         });
         let mut out = Vec::new();
 
-        print(&answer, &mut out).expect("written");
+        let wanted = json!({"capabilities": ["http"], "hosts": ["https://api.example"]});
+        print(&answer, &wanted, &mut out).expect("written");
 
         let said = String::from_utf8_lossy(&out);
         assert!(said.contains("status    awaiting-grant"), "{said}");
         assert!(said.contains("https://api.example"), "{said}");
         assert!(said.contains("PUT http://host/plugins/a/grant"), "{said}");
+        let body = r#"-d '{"capabilities":["http"],"hosts":["https://api.example"]}'"#;
+        assert!(said.contains(body), "{said}");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 // The kit, what it has for tasks and deliveries alike: failures, log, requests, signatures.
 
 import credentials from "orchestrator:host/credentials@0.1.0";
-import http from "orchestrator:host/http@0.1.0";
 import hostLog from "orchestrator:host/log@0.1.0";
+
+// Not there where plugin.toml does not ask for the capability http: `build` leaves it out of the world then.
+const http = await import("orchestrator:host/http@0.1.0").then((found) => found.default, () => undefined);
 
 /** Ends the task, or the attempt at a delivery. `kind` is one of config, auth, not-found, rate-limit, transient, remote, internal. */
 export class Failure extends Error {
@@ -29,6 +31,7 @@ export function log(level, message) {
 
 /** Sends one request: `options` are headers, body (text or bytes) or json, and timeoutMs. Throws an HttpError. */
 export function send(method, url, { headers = {}, body = "", json, timeoutMs = null } = {}) {
+  if (http === undefined) throw new Failure("config", "HTTP_DENIED", "plugin.toml does not ask for the capability http");
   const sent = Object.entries(headers).map(([name, value]) => [name, String(value)]);
   if (json !== undefined) {
     body = JSON.stringify(json);

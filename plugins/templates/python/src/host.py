@@ -5,9 +5,15 @@ import json as json_module
 import traceback
 
 from componentize_py_types import Err
-from wit_world.imports import credentials, http
+from wit_world.imports import credentials
 from wit_world.imports import log as host_log
 from wit_world.imports import orchestrator_types_types as shared_types
+
+try:
+    from wit_world.imports import http
+except ImportError:
+    # Not there where plugin.toml does not ask for the capability http: `build` leaves it out of the world then.
+    http = None
 
 
 class Failure(Exception):
@@ -52,7 +58,9 @@ def log(level, message):
 
 
 def send(method, url, headers=None, body=b"", json=None, timeout_ms=None):
-    """Sends one request. Raises an HttpError."""
+    """Sends one request: `headers` is a dict, `body` bytes, `json` a value in place of it. Raises an HttpError."""
+    if http is None:
+        raise Failure("config", "HTTP_DENIED", "plugin.toml does not ask for the capability http")
     headers = [(name, str(value)) for name, value in (headers or {}).items()]
     if json is not None:
         body = json_module.dumps(json).encode()

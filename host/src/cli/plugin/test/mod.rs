@@ -1,5 +1,5 @@
 //! `orchestrator plugin test`: plays a plugin's scenarios through, each once without trouble, once with the host dying after
-//! every step of the task, or attempt at the delivery, and once for each with the host dying in it. All of these have to end as
+//! every step of the task, or attempt at the delivery, and once for each with the host dying in it; for a task, also before each save. All of these have to end as
 //! the scenario says.
 
 mod attempts;
@@ -86,11 +86,17 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> anyhow::Result<ExitCo
     }
     let count = files.len();
     if failures > 0 {
-        writeln!(out, "{count} scenarios, {failures} failures")?;
+        let (played, failed) = (counted(count, "scenario"), counted(failures, "failure"));
+        writeln!(out, "{played}, {failed}")?;
         return Ok(ExitCode::FAILURE);
     }
-    writeln!(out, "{count} scenarios passed")?;
+    writeln!(out, "{} passed", counted(count, "scenario"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 fn scenarios(plugin: &Path) -> anyhow::Result<Vec<PathBuf>> {

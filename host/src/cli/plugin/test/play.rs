@@ -35,6 +35,18 @@ pub(super) enum Crash {
     BetweenSteps,
     /// In this step, before its result is recorded.
     InStep(u32),
+    /// In this step, just before its save of this number, counted from 0.
+    BeforeSave(u32, usize),
+}
+
+impl Crash {
+    /// The step that it takes.
+    fn step(self) -> Option<u32> {
+        match self {
+            Self::InStep(number) | Self::BeforeSave(number, _) => Some(number),
+            Self::Nowhere | Self::BetweenSteps => None,
+        }
+    }
 }
 
 /// What was played.
@@ -57,6 +69,8 @@ pub(super) struct PlayedStep {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) lines: Vec<String>,
     pub(super) waits: Option<(Duration, Option<String>)>,
+    /// How often the step saved its state.
+    pub(super) saves: usize,
 }
 
 /// How the task ended.
@@ -93,7 +107,7 @@ impl Stage<'_> {
             let deadline = self.deadline(clock.now());
             let context = self.context(&plugin, &next, deadline);
             let notes = match self.credentials(&plugin) {
-                Ok(credentials) => Arc::new(Notes::with(credentials)),
+                Ok(credentials) => Arc::new(Notes::with(credentials, script.clone())),
                 Err(failure) => break failed(&failure.code, failure.message),
             };
             if deadline.is_some_and(|left| left.is_zero()) {
@@ -107,7 +121,7 @@ impl Stage<'_> {
             }
             let stepping = plugins.run_step(&plugin, context, next.call(), notes.clone());
             let result = self.runtime.block_on(stepping);
-            let noted = notes.take();
+            let mut noted = notes.take();
             let mut step = PlayedStep {
                 number: next.number,
                 is_resumed: next.state.is_some(),
@@ -118,13 +132,23 @@ impl Stage<'_> {
                 exchanges: script.take_exchanges(),
                 lines: noted.lines,
                 waits: None,
+                saves: noted.saves.len(),
             };
-            if crash == Crash::InStep(next.number) && next.attempt == 1 {
+            let hit = (next.attempt == 1).then_some(next.number);
+            if hit.is_some() && hit == crash.step() {
                 step.is_lost = true;
+                if let Crash::BeforeSave(_, at) = crash
+                    && let Some(save) = noted.saves.get(at)
+                {
+                    script.forget(step.exchanges.split_off(save.requests_before));
+                    noted.is_sent = save.is_sent_before;
+                    noted.saves.truncate(at);
+                }
                 script.crash(step.exchanges.clone());
                 steps.push(step);
                 (plugins, plugin) = self.open(&clock, &script)?;
-                next.repeat(noted.saved, noted.is_sent);
+                let saved = noted.saves.pop().map(|save| save.state);
+                next.repeat(saved, noted.is_sent);
                 if next.is_in_doubt && plugin.restart() == Restart::Never {
                     break failed("IN_DOUBT", "what the step did is unknown".to_owned());
                 }
@@ -288,22 +312,34 @@ fn failed(code: &str, message: String) -> End {
 struct Notes {
     noted: Mutex<Noted>,
     credentials: Vec<Credential>,
+    script: Arc<Script>,
 }
 
 #[derive(Default)]
 struct Noted {
-    saved: Option<Checkpoint>,
+    saves: Vec<Save>,
+    /// Since the last save.
     is_sent: bool,
     usage: Usage,
     memory_bytes: u64,
     lines: Vec<String>,
 }
 
+/// A save of the state within a step.
+struct Save {
+    state: Checkpoint,
+    /// Requests that the attempt had made.
+    requests_before: usize,
+    /// As `Noted` had it.
+    is_sent_before: bool,
+}
+
 impl Notes {
-    fn with(credentials: Vec<Credential>) -> Self {
+    fn with(credentials: Vec<Credential>, script: Arc<Script>) -> Self {
         Self {
             noted: Mutex::default(),
             credentials,
+            script,
         }
     }
 
@@ -319,8 +355,12 @@ impl Notes {
 impl StepServices for Notes {
     fn save_checkpoint(&self, state: Checkpoint) -> BoxFuture<'_, Result<(), SaveError>> {
         let mut noted = self.lock();
-        noted.saved = Some(state);
-        noted.is_sent = false;
+        let is_sent_before = std::mem::take(&mut noted.is_sent);
+        noted.saves.push(Save {
+            state,
+            requests_before: self.script.exchanges_so_far(),
+            is_sent_before,
+        });
         Box::pin(std::future::ready(Ok(())))
     }
 

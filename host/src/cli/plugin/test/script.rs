@@ -84,6 +84,21 @@ impl Script {
         std::mem::take(&mut self.lock().exchanges)
     }
 
+    /// How many requests the present attempt has made.
+    pub(super) fn exchanges_so_far(&self) -> usize {
+        self.lock().exchanges.len()
+    }
+
+    /// The host died before these were asked: their answers are there again.
+    pub(super) fn forget(&self, exchanges: Vec<Exchange>) {
+        let mut state = self.lock();
+        for exchange in exchanges {
+            if let Some((_, used)) = state.answers.get_mut(exchange.answer) {
+                *used = used.saturating_sub(1);
+            }
+        }
+    }
+
     /// The host dies: what was asked in this attempt may be asked again.
     pub(super) fn crash(&self, exchanges: Vec<Exchange>) {
         self.lock().lost = exchanges;

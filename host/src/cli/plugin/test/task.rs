@@ -32,8 +32,10 @@ pub(super) fn play_all(
         // Whatever a crash adds to this is of no interest yet.
         return Ok(failures);
     }
-    let steps = u32::try_from(plain.steps.len()).unwrap_or(u32::MAX);
-    let crashes = (0..steps).map(Crash::InStep);
+    let crashes = plain.steps.iter().flat_map(|step| {
+        let before_saves = (0..step.saves).map(|save| Crash::BeforeSave(step.number, save));
+        before_saves.chain(std::iter::once(Crash::InStep(step.number)))
+    });
     for crash in std::iter::once(Crash::BetweenSteps).chain(crashes) {
         let played = stage.play(crash)?;
         let was_in_doubt = played.steps.iter().any(|step| step.is_in_doubt);
@@ -46,15 +48,18 @@ pub(super) fn play_all(
         } else {
             faults(&played, expect)
         };
-        let (place, then) = match crash {
-            Crash::InStep(number) if was_given_up => {
-                (format!("in step {number}"), "not repeated, ")
+        let place = match crash {
+            Crash::InStep(number) => format!("in step {number}"),
+            Crash::BeforeSave(number, save) => {
+                format!("in step {number} before save {}", save.saturating_add(1))
             }
-            Crash::InStep(number) if was_in_doubt => {
-                (format!("in step {number}"), "repeated in doubt, ")
-            }
-            Crash::InStep(number) => (format!("in step {number}"), "repeated, "),
-            _ => ("after each step".to_owned(), ""),
+            Crash::Nowhere | Crash::BetweenSteps => "after each step".to_owned(),
+        };
+        let then = match crash {
+            Crash::Nowhere | Crash::BetweenSteps => "",
+            _ if was_given_up => "not repeated, ",
+            _ if was_in_doubt => "repeated in doubt, ",
+            _ => "repeated, ",
         };
         let ended = if gave_up {
             "ended IN_DOUBT, as its restart policy allows".to_owned()

@@ -37,10 +37,17 @@ export function save(state) {
   }
 }
 
-/** The exports of a task type, from its steps. */
+/** The exports of a task type, from its steps. One that never waits needs `start` only. */
 export function defineTask({ start, resume, cancel = () => {} }) {
+  const begin = (context) => {
+    const step = start(context);
+    if (step?.tag === "wait" && resume === undefined) {
+      throw new Failure("internal", "NOT_RESUMABLE", "resume is missing: start answered wait, so defineTask needs resume, too");
+    }
+    return step;
+  };
   return {
-    task: { start: (context) => call(() => start(readable(context))) },
+    task: { start: (context) => call(() => begin(readable(context))) },
     resumable: {
       resume: (context, state) => call(() => resume(readable(context), unpack(state))),
       cancel: (context, state) => call(() => void cancel(readable(context), unpack(state))),

@@ -40,12 +40,19 @@ def save(state):
         raise Failure("transient", "NOT_SAVED", f"the state was not saved: {problem.value}") from None
 
 
-def define_task(start, resume, cancel=lambda context, state: None):
-    """The exports of a task type, from its steps."""
+def define_task(start, resume=None, cancel=lambda context, state: None):
+    """The exports of a task type, from its steps. One that never waits needs `start` only."""
+
+    def begin(context):
+        step = start(context)
+        if isinstance(step, task_types.Step_Wait) and resume is None:
+            why = "resume is missing: start answered wait, so define_task needs resume, too"
+            raise Failure("internal", "NOT_RESUMABLE", why)
+        return step
 
     class Task:
         def start(self, ctx):
-            return call(lambda: start(_readable(ctx)))
+            return call(lambda: begin(_readable(ctx)))
 
     class Resumable:
         def resume(self, ctx, state, wake):
