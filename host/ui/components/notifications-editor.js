@@ -7,7 +7,7 @@ const MORE = { waiting: ["timeout", "Minutes", 10], processing: ["tolerance", "P
 
 export function notificationsEditor(notifications) {
   const rows = [];
-  const list = h("div", { class: "field" });
+  const list = h("div", { class: "items" });
   const draw = () => fill(list, rows.map((row) => row.element), rows.length === 0 && h("p", { class: "empty" }, "Nobody is told of anything."));
   const add = (one) => {
     const row = notificationRow(one, () => { rows.splice(rows.indexOf(row), 1); draw(); });
@@ -17,7 +17,7 @@ export function notificationsEditor(notifications) {
   notifications.forEach(add);
   draw();
   const more = h("button", { type: "button", onclick: () => { const row = add({ channel: "error", email: "", parameters: {} }); draw(); row.element.querySelector("input").focus(); } }, "Add a notification");
-  return { element: h("div", { class: "field" }, list, h("div", { class: "row" }, more)), read: () => rows.map((row) => row.read()) };
+  return { element: h("div", { class: "items" }, list, h("div", { class: "row" }, more)), read: () => rows.map((row) => row.read()) };
 }
 
 function notificationRow(one, remove) {

@@ -20,7 +20,7 @@ export async function tasksEditor(tasks) {
     components: new Map(components.map((one) => [one.name, one.plugin])),
   };
   const names = h("datalist", { id: "component-names" }, [...new Set([...known.components.keys(), ...known.plugins])].sort().map((name) => h("option", { value: name })));
-  const list = h("div", { class: "field" });
+  const list = h("div", { class: "items" });
   const rows = [];
 
   const draw = () => {
@@ -50,7 +50,7 @@ export async function tasksEditor(tasks) {
     draw();
     row.element.querySelector("input[name=component]").focus();
   } }, "Add a task");
-  return { element: h("div", { class: "field" }, names, list, h("div", { class: "row" }, more)), read: () => rows.map((row) => row.read()) };
+  return { element: h("div", { class: "items" }, names, list, h("div", { class: "row" }, more)), read: () => rows.map((row) => row.read()) };
 }
 
 function taskRow(task, known, isOpen, { move, remove }) {

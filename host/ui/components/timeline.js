@@ -51,7 +51,7 @@ function row(task, entry, job, place, opened) {
       button.setAttribute("aria-expanded", String(opens));
     },
   },
-    h("span", { class: "label", title: taskName(task) }, taskName(task)),
+    h("span", { class: "label", title: taskName(task) }, taskName(task), task.action && `/${task.action}`, h("small", { class: "quiet" }, ` ${task.id}`)),
     track,
     h("span", { class: "length" }, entry ? [status(entry.status), " ", lengthOf(secondsBetween(entry.startTime, entry.endTime))] : nothing));
   return [button, detail];

@@ -68,7 +68,7 @@ export async function orchestrations(page, { query, store, signal }) {
       h("td", { class: "name" }, h("a", { class: "clamp", href: `#/orchestrations/${one.id}`, title: one.name }, one.name)),
       h("td", { class: "tight" }, job ? h("a", { href: `#/jobs/${job.id}` }, status(job.status)) : h("span", { class: "quiet" }, "never ran")),
       cell,
-      h("td", { class: "tight wide", title: wholeOf(one.nextScheduledTime) }, one.nextScheduledTime ? [dayOf(one.nextScheduledTime), h("br"), h("small", {}, untilOf(one.nextScheduledTime))] : h("span", { class: "quiet" }, one.active ? "by hand" : "disabled")),
+      h("td", { class: "tight wide", title: wholeOf(one.nextScheduledTime) }, one.nextScheduledTime ? [dayOf(one.nextScheduledTime), h("small", {}, `  ${untilOf(one.nextScheduledTime)}`)] : h("span", { class: "quiet" }, one.active ? "by hand" : "disabled")),
       h("td", { class: "tight wide" }, h("button", { type: "button", role: "switch", "aria-checked": String(one.active), "aria-label": `${one.name} is enabled`, onclick: (event) => attempt(event.currentTarget, () => change([one.id], !one.active)) }, one.active ? "Enabled" : "Disabled")),
       h("td", { class: "tight" }, h("button", { type: "button", "aria-label": `Run ${one.name}`, onclick: (event) => attempt(event.currentTarget, () => run([one.id])) }, "Run")));
   };

@@ -22,6 +22,8 @@ export function signInPage(page, start) {
   fill(page, h("form", { id: "sign-in", class: "card", onsubmit: submit },
     h("h1", {}, h("img", { src: "icon.svg", alt: "", width: 28, height: 28 }), "Orchestrator"),
     h("p", { class: "quiet" }, "See what runs, what ran and what comes next. A token belongs to one project: to see another one, sign in with its token."),
+    // For those who keep passwords: what this one belongs to.
+    h("input", { type: "text", autocomplete: "username", value: "Orchestrator", hidden: true }),
     field("Token of your project", token),
     refusal,
     button));
