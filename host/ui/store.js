@@ -2,7 +2,9 @@
 
 import { follow, get } from "./api.js";
 
+/** Orchestrations that are looked at again in one go, and milliseconds until the next. */
 const MOST_AT_ONCE = 20;
+const BETWEEN = 1000;
 
 export class Store {
   orchestrations = new Map();
@@ -65,20 +67,15 @@ export class Store {
         found.lastExecutedJob = { id: event.jobId, status: event.status, startTime, endTime: hasEnded ? event.time : null };
       }
     }
-    // Next times and the rest come with a look at the whole, soon and for all at once.
+    // Next times and the rest come with a look at each, soon, some at a time.
     this.#stale.add(event.orchestrationId);
-    this.#timer ||= setTimeout(() => this.#refresh(), 1000);
+    this.#timer ||= setTimeout(() => this.#refresh(), BETWEEN);
     this.#tell(event);
   }
 
   async #refresh() {
-    const stale = [...this.#stale];
-    this.#stale.clear();
-    this.#timer = 0;
-    if (stale.length > MOST_AT_ONCE) {
-      await this.reload().catch(() => {});
-      return;
-    }
+    const stale = [...this.#stale].slice(0, MOST_AT_ONCE);
+    for (const id of stale) this.#stale.delete(id);
     await Promise.all(stale.map(async (id) => {
       try {
         const { tasks, ...found } = await get(`orchestrations/${id}`);
@@ -87,6 +84,7 @@ export class Store {
         if (error.status === 404) this.orchestrations.delete(id);
       }
     }));
+    this.#timer = this.#stale.size > 0 ? setTimeout(() => this.#refresh(), BETWEEN) : 0;
     this.#tell();
   }
 

@@ -53,7 +53,7 @@ function row(task, entry, job, place, opened) {
   },
     h("span", { class: "label", title: taskName(task) }, taskName(task), task.action && `/${task.action}`, h("small", { class: "quiet" }, ` ${task.id}`)),
     track,
-    h("span", { class: "length" }, entry ? [status(entry.status), " ", lengthOf(secondsBetween(entry.startTime, entry.endTime))] : nothing));
+    h("span", { class: "length" }, entry ? [status(entry.status), lengthOf(secondsBetween(entry.startTime, entry.endTime))] : nothing));
   return [button, detail];
 }
 

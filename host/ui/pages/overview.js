@@ -12,7 +12,11 @@ const OVERDUE = 120_000;
 export async function overview(page, { store, signal }) {
   const draw = () => fill(page, h("h1", {}, "Overview"), contents([...store.orchestrations.values()]));
   draw();
-  store.listen(draw, signal);
+  // Many events in a row are drawn once.
+  let pending = 0;
+  store.listen(() => {
+    pending ||= setTimeout(() => { pending = 0; if (!signal.aborted) draw(); }, 300);
+  }, signal);
   const timer = setInterval(() => tick(page), 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
 }

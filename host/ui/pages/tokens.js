@@ -29,7 +29,7 @@ export async function tokens(page, { token: own }) {
   };
   const row = (one) => h("tr", {},
     h("td", { class: "name" }, one.description, String(one.id) === String(own.id) && h("small", {}, " – yours")),
-    h("td", {}, one.isMasterToken ? "all" : one.canManageTokens ? "manages tokens" : "uses the API"),
+    h("td", { class: "tight" }, one.isMasterToken ? "all" : one.canManageTokens ? "manages tokens" : "uses the API"),
     h("td", { class: "tight wide" }, dayOf(one.created)),
     h("td", { class: "tight wide" }, one.isExpired ? "expired" : one.expires ? dayOf(one.expires) : "never"),
     h("td", { class: "tight" }, mayManage && h("span", { class: "row" },
