@@ -59,7 +59,7 @@ export async function history(page, { names: [id], query, store, signal }) {
     h("h1", {}, "History"),
     h("section", { class: "card" },
       h("div", { class: "grid" }, field("Status", controls.status), field("Started by", controls.by), field("From", controls.since), field("To", controls.until), field("Seconds at least", controls.longer)),
-      h("div", { class: "table" }, h("table", {}, h("thead", {}, h("tr", {}, ["Job", "Status", "Created", "Ran for", "Started by"].map((text) => h("th", { scope: "col" }, text)))), body)),
+      h("div", { class: "table" }, h("table", {}, heads(), body)),
       foot));
   draw();
   let pending = 0;
@@ -68,11 +68,17 @@ export async function history(page, { names: [id], query, store, signal }) {
   }, signal);
 }
 
+/** Of a table of jobs. */
+export function heads() {
+  const all = ["Job", "Status", "Created", "Ran for", "Started by"];
+  return h("thead", {}, h("tr", {}, all.map((text, at) => h("th", { scope: "col", class: at === 4 && "wide" }, text))));
+}
+
 export function row(job) {
   return h("tr", {},
     h("td", { class: "tight" }, h("a", { href: `#/jobs/${job.id}` }, `Job ${job.id}`)),
     h("td", {}, status(job.status)),
     h("td", { title: wholeOf(job.createdTime) }, dayOf(job.createdTime)),
     h("td", {}, lengthOf(secondsBetween(job.startTime, job.endTime))),
-    h("td", {}, { manually: "hand", scheduler: "schedule", trigger: "trigger" }[job.initializedBy], job.initiatorToken && h("small", {}, ` ${job.initiatorToken.description}`)));
+    h("td", { class: "wide" }, { manually: "hand", scheduler: "schedule", trigger: "trigger" }[job.initializedBy], job.initiatorToken && h("small", {}, ` ${job.initiatorToken.description}`)));
 }

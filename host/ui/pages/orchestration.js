@@ -9,7 +9,7 @@ import { strip } from "../components/status.js";
 import { tasksEditor } from "../components/tasks-editor.js";
 import { check, field, fill, h } from "../element.js";
 import { dayOf, untilOf } from "../format.js";
-import { row } from "./history.js";
+import { heads, row } from "./history.js";
 
 const RECENT = 20;
 const LISTED = 5;
@@ -41,7 +41,7 @@ export async function orchestration(page, { names: [id], store, signal }) {
     if (signal.aborted) return;
     fill(recent, h("div", { class: "head" }, h("h2", {}, "Last runs"), strip(jobs)),
       jobs.length === 0 ? h("p", { class: "quiet" }, "It has never run.") : h("div", { class: "table" }, h("table", {},
-        h("thead", {}, h("tr", {}, ["Job", "Status", "Created", "Ran for", "Started by"].map((text) => h("th", { scope: "col" }, text)))),
+        heads(),
         h("tbody", {}, jobs.slice(0, LISTED).map(row)))));
   };
 
