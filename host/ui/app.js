@@ -39,7 +39,7 @@ async function show() {
   }
   fill(main, page);
   try {
-    await found.page(page, { names: found.names, query: found.query, store, token, signal });
+    await found.show(page, { names: found.names, query: found.query, store, token, signal });
   } catch (error) {
     if (signal.aborted) return;
     const text = error.status === 404 ? "There is no such thing in this project." : error.message;

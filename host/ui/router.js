@@ -1,37 +1,28 @@
-// Addresses behind the `#`, and the page of each.
-
-import { audit } from "./pages/audit.js";
-import { credentials } from "./pages/credentials.js";
-import { history } from "./pages/history.js";
-import { job } from "./pages/job.js";
-import { orchestration } from "./pages/orchestration.js";
-import { orchestrations } from "./pages/orchestrations.js";
-import { overview } from "./pages/overview.js";
-import { plugin } from "./pages/plugin.js";
-import { plugins } from "./pages/plugins.js";
-import { quotas } from "./pages/quotas.js";
-import { tokens } from "./pages/tokens.js";
+// Addresses behind the `#`, and the page of each, which is loaded when it is first wanted.
 
 const PAGES = [
-  [/^\/?$/, overview],
-  [/^\/orchestrations$/, orchestrations],
-  [/^\/orchestrations\/(new|\d+)$/, orchestration],
-  [/^\/orchestrations\/(\d+)\/jobs$/, history],
-  [/^\/jobs\/(\d+)$/, job],
-  [/^\/plugins$/, plugins],
-  [/^\/plugins\/([^/]+)$/, plugin],
-  [/^\/tokens$/, tokens],
-  [/^\/credentials$/, credentials],
-  [/^\/quotas$/, quotas],
-  [/^\/audit$/, audit],
+  [/^\/?$/, "overview"],
+  [/^\/orchestrations$/, "orchestrations"],
+  [/^\/orchestrations\/(new|\d+)$/, "orchestration"],
+  [/^\/orchestrations\/(\d+)\/jobs$/, "history"],
+  [/^\/jobs\/(\d+)$/, "job"],
+  [/^\/plugins$/, "plugins"],
+  [/^\/plugins\/([^/]+)$/, "plugin"],
+  [/^\/tokens$/, "tokens"],
+  [/^\/credentials$/, "credentials"],
+  [/^\/quotas$/, "quotas"],
+  [/^\/audit$/, "audit"],
 ];
 
-/** The page of this address, with what its path names and its query; or null. */
+/** What shows the page of this address, with what its path names and its query; or null. A page's file exports a function of the same name. */
 export function find(hash) {
   const [path, query] = hash.replace(/^#/, "").split("?");
-  for (const [pattern, page] of PAGES) {
+  for (const [pattern, name] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { page, names: found.slice(1).map(decodeURIComponent), query: new URLSearchParams(query) };
+    if (found) {
+      const show = async (...all) => (await import(`./pages/${name}.js`))[name](...all);
+      return { show, names: found.slice(1).map(decodeURIComponent), query: new URLSearchParams(query) };
+    }
   }
   return null;
 }
@@ -40,5 +31,5 @@ export function find(hash) {
 export function note(path, query) {
   const kept = [...query].filter(([, value]) => value !== "");
   const text = new URLSearchParams(kept).toString();
-  globalThis.history.replaceState(null, "", `#${path}${text ? `?${text}` : ""}`);
+  history.replaceState(null, "", `#${path}${text ? `?${text}` : ""}`);
 }
