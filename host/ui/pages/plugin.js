@@ -10,6 +10,8 @@ export function chips(texts, isNew = () => false) {
   return h("span", { class: "chips" }, texts.map((text) => h("span", { class: "chip", data: isNew(text) ? { kind: "new" } : {} }, text)));
 }
 
+/** No project may grant this. */
+const EVERYWHERE = "https://*";
 const KINDS = [["capabilities", "Capabilities"], ["hosts", "Hosts"], ["credentials", "Credentials"]];
 
 export async function plugin(page, { names: [id], token }) {
@@ -35,7 +37,8 @@ export async function plugin(page, { names: [id], token }) {
     const box = (kind, text) => {
       const isGranted = found.granted?.[kind]?.includes(text) ?? false;
       const isNew = found.newlyAsked[kind].includes(text);
-      const made = check(`${text}${isNew ? " – newly asked" : ""}`, { checked: isGranted || isNew });
+      const note = text === EVERYWHERE ? " – an operator's to grant" : isNew ? " – newly asked" : "";
+      const made = check(`${text}${note}`, { checked: isGranted || (isNew && text !== EVERYWHERE) });
       boxes.push([kind, text, made.querySelector("input")]);
       return made;
     };
@@ -60,7 +63,7 @@ export async function plugin(page, { names: [id], token }) {
       gone.length > 0 && h("p", {}, "Granted and no longer asked for: ", chips(gone)),
       mayManage ? h("div", { class: "row" }, grant) : h("p", { class: "quiet" }, found.origin === "project" ? "A token that manages tokens may grant this." : "It came with the server or from its operator, and may use all of this."));
   };
-  const versions = () => h("section", { class: "card" }, h("h2", {}, "Versions"), h("div", { class: "table" }, h("table", {},
+  const versions = () => h("section", { class: "card" }, h("h2", {}, "Versions"), h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Versions" }, h("table", {},
     h("thead", {}, h("tr", {}, ["Version", "State", "Size", "Uploaded", "Asks for"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, found.versions.map((one, at) => {
       const before = found.versions[at + 1]?.asked;
