@@ -1,6 +1,7 @@
 //! The server as a process, against real peers: an HTTPS component server, an SMTP server, and `kill -9`.
 
 mod components;
+mod cost;
 mod crash;
 mod edges;
 mod full_disk;

@@ -14,6 +14,7 @@ mod plugins;
 mod rush;
 mod schedule;
 mod tenants;
+mod together;
 mod tokens;
 
 use crate::support::database::Database;

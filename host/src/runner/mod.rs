@@ -4,6 +4,7 @@
 //! of the host and of each project. Results are recorded under the step's lease, so that a step which another host has
 //! taken over counts for nothing here. When stopped, the runner claims nothing more and lets running steps end.
 
+mod crowd;
 mod inputs;
 mod lines;
 mod metering;
@@ -14,13 +15,13 @@ pub use metering::StepUses;
 
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
-use crate::lease::{HostLease, InHand};
+use crate::lease::HostLease;
 use crate::plugins::Plugins;
 use crate::registry::Registry;
-use crate::store::{Capacity, Lease, Store, StoreError};
+use crate::store::{Capacity, Store, StoreError};
 use crate::tokens::Tokens;
 use crate::wake::{Pause, Wake};
-use std::collections::HashMap;
+use crowd::Crowd;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -77,9 +78,7 @@ impl std::fmt::Debug for Runner {
 #[derive(Default)]
 struct Running {
     steps: JoinSet<()>,
-    /// Whose each of them is: known also of one that panics.
-    projects: HashMap<task::Id, ProjectId>,
-    in_hand: InHand<Lease>,
+    crowd: Crowd,
     /// When to look again for steps that this host holds by their rows only.
     strays_at: Option<Timestamp>,
 }
@@ -92,15 +91,7 @@ impl Running {
         runtime: &Handle,
     ) {
         let started = self.steps.spawn_on(step, runtime);
-        self.projects.insert(started.id(), project);
-    }
-
-    fn of_project(&self) -> HashMap<ProjectId, usize> {
-        let mut counts = HashMap::new();
-        for project in self.projects.values() {
-            *counts.entry(*project).or_default() += 1;
-        }
-        counts
+        self.crowd.add(started.id(), project);
     }
 
     /// Waits for a step to end, for ever where none runs.
@@ -123,7 +114,7 @@ impl Running {
                 error.id()
             }
         };
-        self.projects.remove(&id);
+        self.crowd.remove(id);
     }
 }
 
@@ -171,7 +162,7 @@ impl Runner {
             let capacity = Capacity {
                 free,
                 per_project: self.settings.project_workers,
-                running: running.of_project(),
+                running: running.crowd.of_project(),
             };
             let now = self.pause.clock.now();
             let claimed = self
@@ -186,12 +177,9 @@ impl Runner {
             self.events.poke();
             for leased in claimed {
                 let project = leased.job.project_id;
-                let runner = self.clone();
-                let hold = running.in_hand.hold(leased.lease);
-                let step = async move {
-                    runner.run_step(leased).await;
-                    drop(hold);
-                };
+                let (runner, crowd) = (self.clone(), running.crowd.clone());
+                let hold = crowd.hold(leased.lease);
+                let step = async move { runner.run_steps(leased, hold, crowd).await };
                 // Beside the plugin that it calls, which spares the step two changes of thread.
                 running.start(project, step, self.plugins.runtime());
             }
@@ -203,9 +191,12 @@ impl Runner {
         if running.strays_at.is_some_and(|at| now < at) {
             return Ok(());
         }
-        let in_hand = running.in_hand.all();
         let host = self.lease.host();
+        // Nothing is taken on until what the rows say is compared with it.
+        let still = running.crowd.stand_still().await;
+        let in_hand = running.crowd.in_hand();
         let strays = self.store.give_back_stray_steps(host, in_hand, now).await?;
+        drop(still);
         if strays > 0 {
             tracing::warn!(steps = strays, "claimed without knowing it, and given back");
         }
@@ -217,6 +208,7 @@ impl Runner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     #[tokio::test]
     async fn a_step_that_panics_leaves_the_count_of_its_project() {
@@ -230,6 +222,9 @@ mod tests {
             running.one_ended().await;
         }
 
-        assert_eq!(running.of_project(), HashMap::from([(ProjectId(1), 1)]));
+        assert_eq!(
+            running.crowd.of_project(),
+            HashMap::from([(ProjectId(1), 1)])
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! that a request leaves is durable before it does, and the result is accepted only under the same lease.
 
 use super::Runner;
+use super::crowd::Crowd;
 use super::inputs::NoInput;
 use super::lines::Lines;
 use super::services::{Services, open, seal};
@@ -15,9 +16,10 @@ use crate::domain::step::{
     StepCall, StepContext, Wait,
 };
 use crate::domain::time::Timestamp;
+use crate::lease::Hold;
 use crate::plugins::{Plugin, StepError};
 use crate::registry::{TaskType, Unresolved};
-use crate::store::{Accepted, LeasedStep, StepEnd, StepReport};
+use crate::store::{Accepted, Lease, LeasedStep, StepEnd, StepReport};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,13 +29,27 @@ const MOST_ATTEMPTS: u32 = 20;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Runner {
-    pub(super) async fn run_step(&self, leased: LeasedStep) {
+    /// Runs a step, and those of the job's next tasks that this host takes on in its place.
+    pub(super) async fn run_steps(&self, first: LeasedStep, hold: Hold<Lease>, crowd: Crowd) {
+        let mut next = Some((first, hold));
+        while let Some((leased, hold)) = next {
+            next = self.run_step(leased, &crowd).await;
+            drop(hold);
+        }
+    }
+
+    async fn run_step(
+        &self,
+        leased: LeasedStep,
+        crowd: &Crowd,
+    ) -> Option<(LeasedStep, Hold<Lease>)> {
         let usage = Arc::default();
         let lines = Lines::default();
         let end = self.step_end(&leased, &usage, &lines).await;
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Duration::from_micros(used.cpu_micros);
-        self.used.add(leased.job.project_id, cpu, kept_bytes(&end));
+        let project = leased.job.project_id;
+        self.used.add(project, cpu, kept_bytes(&end));
         let report = StepReport {
             used,
             said: lines.rest().await,
@@ -42,12 +58,19 @@ impl Runner {
         };
         // A result must not be lost: it is offered until it is taken, or until it no longer counts.
         loop {
-            let now = self.pause.clock.now();
-            let ended = self
-                .store
-                .end_step(leased.lease, end.clone(), report.clone(), now);
-            match ended.await {
-                Ok(Accepted::Yes { has_more, ends_job }) => {
+            let (now, lease) = (self.pause.clock.now(), leased.lease);
+            let goes_on = !self.pause.stop.is_stopped() && crowd.has_room(project, &self.settings);
+            let taking = crowd.take_on().await;
+            let (end, report, store) = (end.clone(), report.clone(), &self.store);
+            match store
+                .end_step_and_go_on(lease, end, report, now, goes_on)
+                .await
+            {
+                Ok((Accepted::Yes { has_more, ends_job }, next)) => {
+                    let next = next.map(|next| {
+                        let hold = crowd.hold(next.lease);
+                        (next, hold)
+                    });
                     self.events.poke();
                     if has_more {
                         self.pause.wake.poke();
@@ -55,13 +78,14 @@ impl Runner {
                     if ends_job {
                         self.notifier.poke();
                     }
-                    return;
+                    return next;
                 }
-                Ok(Accepted::LeaseLost) => {
+                Ok((Accepted::LeaseLost, _)) => {
                     tracing::warn!(run = %run_id(&leased), "the result came too late: another host has taken the task over");
-                    return;
+                    return None;
                 }
                 Err(error) => {
+                    drop(taking);
                     tracing::warn!(run = %run_id(&leased), %error, "a result could not be recorded yet");
                     self.pause.clock.sleep(PAUSE_AFTER_ERROR).await;
                 }

@@ -3,6 +3,7 @@
 //! A [`Store`] that acts on behalf of somebody notes what it changes; one that does not (the loops') notes nothing.
 //! Entries are never changed (the database refuses it) and removed by their age only.
 
+use super::dialect::Dialect;
 use super::rows::{Columns, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
 use crate::domain::audit::{Actor, AuditEntry, Change};
@@ -16,6 +17,14 @@ use std::sync::Arc;
 const BATCH: i64 = 1_000;
 /// An hour, in microseconds.
 const HOUR: i64 = 3_600_000_000;
+
+/// What somebody changed, to be noted.
+pub(super) struct Entry {
+    pub(super) actor: Arc<Actor>,
+    pub(super) project: ProjectId,
+    pub(super) change: Change,
+    pub(super) now: Timestamp,
+}
 
 /// A page of a project's entries, newest first.
 #[derive(Clone, Debug)]
@@ -46,28 +55,13 @@ impl Store {
         let Some(actor) = &self.actor else {
             return Ok(());
         };
-        let description = actor.token.as_ref();
-        let description = description.map(|token| storable(&token.description));
-        let json = |value: Option<serde_json::Value>| {
-            let text = value.map(|value| to_json("audit_log", &value)).transpose();
-            text.map(|text| text.as_deref().map(storable))
+        let entry = Entry {
+            actor: Arc::clone(actor),
+            project,
+            change,
+            now,
         };
-        sqlx::query(
-            "INSERT INTO audit_log (project_id, created_at, token_id, token_description, address, action, subject, \
-             before_change, after_change) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(project.0)
-        .bind(now.0)
-        .bind(actor.token.as_ref().map(|token| token.id.0))
-        .bind(description)
-        .bind(actor.address.clone())
-        .bind(change.action.as_str())
-        .bind(storable(&change.subject))
-        .bind(json(change.before)?)
-        .bind(json(change.after)?)
-        .execute(tx)
-        .await?;
-        Ok(())
+        note_all(tx, vec![entry]).await
     }
 
     /// What was changed in a project, newest first.
@@ -173,4 +167,45 @@ fn read(row: &AnyRow) -> Result<AuditEntry> {
         before: columns.maybe_json("before_change")?,
         after: columns.maybe_json("after_change")?,
     })
+}
+
+/// Notes changes inside their transaction.
+pub(super) async fn note_all(tx: &mut Tx, entries: Vec<Entry>) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let json = |value: Option<serde_json::Value>| {
+        let text = value.map(|value| to_json("audit_log", &value)).transpose();
+        text.map(|text| text.as_deref().map(storable))
+    };
+    let mut bound = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (change, token) = (entry.change, entry.actor.token.as_ref());
+        bound.push((
+            entry.project.0,
+            entry.now.0,
+            token.map(|token| token.id.0),
+            token.map(|token| storable(&token.description)),
+            entry.actor.address.clone(),
+            change.action.as_str(),
+            storable(&change.subject),
+            json(change.before)?,
+            json(change.after)?,
+        ));
+    }
+    let rows = Dialect::of(tx).rows(
+        "$1",
+        &["project", "noted_at", "token"],
+        &["description", "came_from", "what", "whose", "was", "became"],
+    );
+    let sql = format!(
+        "INSERT INTO audit_log (project_id, created_at, token_id, token_description, address, action, subject, \
+         before_change, after_change) SELECT d.project, d.noted_at, d.token, d.description, d.came_from, d.what, d.whose, \
+         d.was, d.became FROM {rows} d"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("audit_log", &bound)?)
+        .execute(tx)
+        .await?;
+    Ok(())
 }

@@ -7,20 +7,18 @@
 use super::bounds::Bounds;
 use super::dialect::Dialect;
 use super::job_events::{News, RunOf};
-use super::locks::{hold_host, try_lock_orchestration_of_job};
-use super::rows::Columns;
-use super::runs::{NewRuns, finish_job, insert_runs};
+use super::jobs;
+use super::locks::hold_host;
+use super::rows::{Columns, to_json};
+use super::starts::{Room, start_jobs};
 use super::{Result, Store, Tx};
-use crate::domain::alarm::{Alarms, JobTimes};
 use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
 use crate::domain::job::{Job, Status};
-use crate::domain::notification::{MOST_SAMPLES, average};
-use crate::domain::phases::next_active;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use sqlx::any::AnyRow;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 
 /// What a host can take on.
 #[derive(Clone, Debug)]
@@ -98,31 +96,27 @@ impl Store {
         let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                let mut steps = Vec::with_capacity(chosen.len());
-                let mut news = News::default();
                 if !hold_host(tx, host).await? {
-                    return Ok(steps);
+                    return Ok(Vec::new());
                 }
                 let mut bounds = Bounds::lock(&store, tx, &chosen, now).await?;
+                let (mut due, mut ready) = (Vec::new(), Vec::new());
                 for (project, candidate) in chosen {
-                    if !bounds.admit(project, candidate.job()) {
-                        continue;
-                    }
-                    let free = capacity.free.saturating_sub(steps.len());
-                    match candidate {
-                        Candidate::Step(run, _) => {
-                            let step = lease_step(&store, tx, run, host, now, &mut news);
-                            steps.extend(step.await?);
-                        }
-                        // A job may bring several steps at once; those that find no room leave the rest ready.
-                        Candidate::Job(_) if free == 0 => {}
-                        Candidate::Job(job) => {
-                            let most = free.min(capacity.per_project);
-                            let begun = start_job(&store, tx, job, host, most, now, &mut news);
-                            steps.extend(begun.await?);
+                    if bounds.admit(project, candidate.job()) {
+                        match candidate {
+                            Candidate::Step(run, _) => due.push(run),
+                            Candidate::Job(job) => ready.push(job),
                         }
                     }
                 }
+                let mut news = News::default();
+                let mut steps = lease_steps(&store, tx, &due, host, now, &mut news).await?;
+                let room = Room {
+                    host,
+                    free: capacity.free.saturating_sub(steps.len()),
+                    per_job: capacity.per_project,
+                };
+                steps.extend(start_jobs(&store, tx, &ready, room, now, &mut news).await?);
                 news.write(tx).await?;
                 Ok(steps)
             })
@@ -240,48 +234,87 @@ fn choose(
     chosen
 }
 
-async fn lease_step(
+/// Takes due steps on; those that are somebody else's meanwhile are left out.
+async fn lease_steps(
     store: &Store,
     tx: &mut Tx,
-    run: TaskRunId,
+    due: &[TaskRunId],
     host: HostId,
     now: Timestamp,
     news: &mut News,
-) -> Result<Option<LeasedStep>> {
-    let lock_free = Dialect::of(tx).lock_free("t");
+) -> Result<Vec<LeasedStep>> {
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dialect = Dialect::of(tx);
+    let (rows, lock_free) = (dialect.rows("$1", &["run"], &[]), dialect.lock_free("t"));
     // A run that nobody has held yet starts now: time in the queue is not its own.
     let sql = format!(
         "UPDATE task_runs SET host_id = $2, epoch = epoch + 1, wake_at = NULL, \
-         start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id = \
-         (SELECT t.id FROM task_runs t WHERE t.id = $1 AND t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
-         RETURNING job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch, message"
+         start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id IN \
+         (SELECT t.id FROM {rows} d JOIN task_runs t ON t.id = d.run \
+         WHERE t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
+         RETURNING id, job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch, message"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(run.0)
+    let runs: Vec<_> = due.iter().map(|run| [run.0]).collect();
+    let leased = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("task_runs", &runs)?)
         .bind(host.0)
         .bind(now.0)
-        .fetch_optional(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let columns = Columns::of(&row, "task_runs");
-    let Some(job) = store.find_job(tx, JobId(columns.int("job_id")?)).await? else {
-        return Err(columns.damaged("its job is missing"));
-    };
+    let jobs = find_jobs(store, tx, &leased).await?;
+    let mut steps = HashMap::with_capacity(leased.len());
+    for row in &leased {
+        let step = leased_step(row, host, &jobs)?;
+        if step.lease.epoch == 1 {
+            let run = RunOf {
+                project: step.job.project_id,
+                job: step.job.id,
+                position: Columns::of(row, "task_runs").int("position")?,
+            };
+            news.task(run, Status::Processing, None, None, now);
+        }
+        steps.insert(step.lease.run, step);
+    }
+    // In the order in which they were due.
+    Ok(due.iter().filter_map(|run| steps.remove(run)).collect())
+}
+
+/// The jobs of task runs.
+async fn find_jobs(store: &Store, tx: &mut Tx, runs: &[AnyRow]) -> Result<HashMap<JobId, Job>> {
+    let job_id = |row| Ok([Columns::of(row, "task_runs").int("job_id")?]);
+    let ids = runs.iter().map(job_id).collect::<Result<BTreeSet<_>>>()?;
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = Dialect::of(tx).rows("$1", &["of_job"], &[]);
+    let sql = format!(
+        "SELECT {} FROM {rows} d JOIN jobs ON jobs.id = d.of_job",
+        jobs::COLUMNS
+    );
+    let found = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("jobs", &ids)?)
+        .fetch_all(&mut *tx)
+        .await?;
+    let found = store.read_jobs_in(tx, &found).await?;
+    Ok(found.into_iter().map(|job| (job.id, job)).collect())
+}
+
+fn leased_step(row: &AnyRow, host: HostId, jobs: &HashMap<JobId, Job>) -> Result<LeasedStep> {
+    let columns = Columns::of(row, "task_runs");
+    let job = jobs.get(&JobId(columns.int("job_id")?));
+    let job = job.ok_or_else(|| columns.damaged("its job is missing"))?;
     let position: usize = columns.count("position")?;
     let task = job.revision.tasks.get(position).cloned();
-    let epoch = columns.int("epoch")?;
-    if epoch == 1 {
-        let run = RunOf {
-            project: job.project_id,
-            job: job.id,
-            position: columns.int("position")?,
-        };
-        news.task(run, Status::Processing, None, None, now);
-    }
-    Ok(Some(LeasedStep {
-        lease: Lease { run, host, epoch },
+    Ok(LeasedStep {
+        lease: Lease {
+            run: TaskRunId(columns.int("id")?),
+            host,
+            epoch: columns.int("epoch")?,
+        },
         task: task.ok_or_else(|| columns.damaged("its task is missing"))?,
-        job,
+        job: job.clone(),
         start_at: columns.time("start_at")?,
         step: columns.count("step")?,
         attempt: columns.count("attempt")?,
@@ -290,93 +323,7 @@ async fn lease_step(
         state: columns.maybe_bytes("state")?,
         component_digest: columns.maybe_text("component_digest")?,
         progress: columns.maybe_text("message")?,
-    }))
-}
-
-/// Moves a job from `waiting` to `processing` and begins its first phase; up to `most` of its tasks are taken at once.
-async fn start_job(
-    store: &Store,
-    tx: &mut Tx,
-    id: JobId,
-    host: HostId,
-    most: usize,
-    now: Timestamp,
-    news: &mut News,
-) -> Result<Vec<LeasedStep>> {
-    if !try_lock_orchestration_of_job(tx, id).await? {
-        return Ok(Vec::new());
-    }
-    let claimed = sqlx::query(
-        "UPDATE jobs SET status = 'processing', is_ready = 0, start_at = $2, alarm_at = NULL \
-         WHERE id = $1 AND status = 'waiting' AND is_ready = 1",
-    )
-    .bind(id.0)
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    if claimed.rows_affected() == 0 {
-        return Ok(Vec::new());
-    }
-    let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(Vec::new());
-    };
-    sqlx::query(
-        "UPDATE orchestrations SET last_executed_job_id = $2 WHERE id = $1 AND project_id = $3",
-    )
-    .bind(job.orchestration_id.0)
-    .bind(id.0)
-    .bind(job.project_id.0)
-    .execute(&mut *tx)
-    .await?;
-    news.job(job.project_id, id, Status::Processing, now);
-    set_alarm(tx, &job, now).await?;
-    let tasks = job.tasks();
-    let positions = next_active(&tasks, 0);
-    if positions.is_empty() {
-        finish_job(tx, &job, Status::Success, now, news).await?;
-        return Ok(Vec::new());
-    }
-    let runs = NewRuns {
-        tasks: &tasks,
-        positions: &positions,
-        host,
-        most_leased: most,
-    };
-    insert_runs(tx, &job, &runs, now, news).await
-}
-
-/// Sets the alarm for a job that runs too long, where somebody subscribed to that.
-async fn set_alarm(tx: &mut Tx, job: &Job, now: Timestamp) -> Result<()> {
-    let alarms = Alarms::of(&job.revision.notifications, &job.notifications_emails);
-    if !alarms.needs_average() {
-        return Ok(());
-    }
-    let rows = sqlx::query(
-        "SELECT start_at, end_at FROM jobs WHERE orchestration_id = $1 AND status IN ('success', 'warning') \
-         ORDER BY id DESC LIMIT $2",
-    )
-    .bind(job.orchestration_id.0)
-    .bind(i64::try_from(MOST_SAMPLES).unwrap_or(20))
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut samples = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let columns = Columns::of(row, "jobs");
-        samples.push(columns.time("end_at")?.since(columns.time("start_at")?));
-    }
-    let average: Option<Duration> = average(&samples);
-    let times = JobTimes {
-        created_at: job.created_at,
-        start_at: Some(now),
-        average,
-    };
-    sqlx::query("UPDATE jobs SET average_run = $2, alarm_at = $3 WHERE id = $1")
-        .bind(job.id.0)
-        .bind(average.map(|average| i64::try_from(average.as_micros()).unwrap_or(i64::MAX)))
-        .bind(alarms.next_after(&times, None).map(|time| time.0))
-        .execute(tx)
-        .await?;
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! whoever comes second waits for the first's commit and finds it. A request that made no job leaves no row. Rows live
 //! for a day.
 
-use super::jobs::create_job_in;
+use super::new_jobs::create_job_in;
 use super::rows::{Columns, to_json};
 use super::{CreatedJob, NewJob, Result, Store, Tx};
 use crate::domain::ids::{JobId, ProjectId};

@@ -1,49 +1,24 @@
-//! Jobs: made, read, cancelled, and their place in their orchestration's queue.
+//! Jobs: read, cancelled, and their place in their orchestration's queue. How they are made is in [`super::new_jobs`].
 //!
 //! Of an orchestration's waiting jobs at most the first is *ready*, and only while none runs: a claim reads ready jobs
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
+use super::dialect::Dialect;
 use super::job_events::News;
-use super::locks::{lock_orchestration, lock_orchestration_of_job};
-use super::quotas::{admit_job, count_job};
-use super::rows::{Columns, storable, to_json};
+use super::locks::lock_orchestration_of_job;
+use super::pages::APART;
+use super::rows::{Columns, to_json};
 use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
-use crate::domain::alarm::{Alarms, JobTimes};
-use crate::domain::audit::{Action, Change, of_cancelled_job, of_job};
+use crate::domain::audit::of_cancelled_job;
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TaskRunId, TokenId};
-use crate::domain::job::{Initiator, InitiatorToken, Job, Status, TaskRun};
+use crate::domain::job::{InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
-use crate::domain::task::{Task, run_flags};
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
+use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A job to be made by hand, by a run or by a trigger.
-#[derive(Clone, Debug)]
-pub struct NewJob {
-    pub project_id: ProjectId,
-    pub orchestration_id: OrchestrationId,
-    pub initialized_by: Initiator,
-    pub initiator: Option<InitiatorToken>,
-    /// Where given, not empty.
-    pub notifications_emails: Option<Vec<String>>,
-    /// All tasks of the orchestration, with `active` as wanted for this run.
-    pub tasks: Option<Vec<Task>>,
-    pub parent_run_id: Option<String>,
-}
-
-/// What became of the wish for a job.
-#[derive(Clone, Debug)]
-pub enum CreatedJob {
-    Created(Box<Job>),
-    NotFound,
-    /// A trigger needs an active orchestration.
-    Inactive,
-    /// The tasks given for the run are not the orchestration's: which one differs.
-    TasksDiffer(String),
-}
 
 /// What became of the wish to cancel a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +46,6 @@ pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, re
     cpu_micros, sent_bytes, received_bytes";
 
 impl Store {
-    pub async fn create_job(&self, new: NewJob, now: Timestamp) -> Result<CreatedJob> {
-        let store = self.clone();
-        self.write(move |tx| Box::pin(async move { create_job_in(&store, tx, new, now).await }))
-            .await
-    }
-
     /// Jobs of a live orchestration, newest first, with their task runs; `None` where there is no such orchestration.
     pub async fn list_jobs(
         &self,
@@ -96,22 +65,31 @@ impl Store {
             return Ok(None);
         };
         let total = Columns::of(&counted, "orchestrations").count("job_count")?;
-        // Ids first: a deep page walks the index only.
-        let sql = format!(
-            "SELECT {COLUMNS} FROM jobs WHERE id IN (SELECT id FROM jobs WHERE orchestration_id = $1 \
-             ORDER BY id DESC LIMIT $3 OFFSET $4) AND project_id = $2 ORDER BY id DESC"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(orchestration.0)
-            .bind(project.0)
-            .bind(i64::from(limit))
-            .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-            .fetch_all(&self.read)
-            .await?;
-        let mut jobs = Vec::with_capacity(rows.len());
-        for row in &rows {
-            jobs.push(self.complete(row).await?);
-        }
+        // Ids first: what is passed over is walked over in the index only.
+        let (of, page) = if offset <= APART {
+            let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
+            (format!("jobs WHERE id IN ({ids})"), None)
+        } else {
+            let page = self.deep_page_of_jobs(orchestration, total, limit, offset);
+            let page = to_json("jobs", &page.await?)?;
+            let rows = self.dialect.rows("$1", &["of_job"], &[]);
+            (
+                format!("{rows} d JOIN jobs ON jobs.id = d.of_job WHERE true"),
+                Some(page),
+            )
+        };
+        let sql = format!("SELECT {COLUMNS} FROM {of} AND project_id = $2 ORDER BY id DESC");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        let query = match page {
+            Some(page) => query.bind(page).bind(project.0),
+            None => query
+                .bind(orchestration.0)
+                .bind(project.0)
+                .bind(i64::from(limit))
+                .bind(i64::try_from(offset).unwrap_or(i64::MAX)),
+        };
+        let rows = query.fetch_all(&self.read).await?;
+        let jobs = self.complete(&rows).await?;
         Ok(Some(JobPage { jobs, total }))
     }
 
@@ -122,10 +100,8 @@ impl Store {
             .bind(project.0)
             .fetch_optional(&self.read)
             .await?;
-        match row {
-            Some(row) => self.complete(&row).await.map(Some),
-            None => Ok(None),
-        }
+        let row: Vec<_> = row.into_iter().collect();
+        Ok(self.complete(&row).await?.pop())
     }
 
     /// Cancels a job that still waits. Whoever comes second, a claim or a cancel, finds the other's status.
@@ -154,7 +130,7 @@ impl Store {
                     news.write(tx).await?;
                     let columns = Columns::of(&row, "jobs");
                     let orchestration = OrchestrationId(columns.int("orchestration_id")?);
-                    advance_queue(tx, orchestration).await?;
+                    advance_queues(tx, &[orchestration]).await?;
                     let token = TokenId(columns.int("token_id")?);
                     drop_unused_token(tx, orchestration, token).await?;
                     let change = of_cancelled_job(id, orchestration);
@@ -181,76 +157,52 @@ impl Store {
             .bind(id.0)
             .fetch_optional(&mut *tx)
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let revision = self.revisions.read_in(tx, revision_id(&row)?).await?;
-        read(&row, revision).map(Some)
+        let row: Vec<_> = row.into_iter().collect();
+        Ok(self.read_jobs_in(tx, &row).await?.pop())
     }
 
-    async fn complete(&self, row: &AnyRow) -> Result<Job> {
-        let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
-        let mut job = read(row, revision)?;
-        if job.start_at.is_some() {
-            let sql =
-                format!("SELECT {RUN_COLUMNS} FROM task_runs WHERE job_id = $1 ORDER BY position");
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(job.id.0)
-                .fetch_all(&self.read)
-                .await?;
-            job.task_runs = rows.iter().map(read_run).collect::<Result<_>>()?;
+    /// Jobs from their rows in a transaction, in the same order, without their task runs.
+    pub(super) async fn read_jobs_in(&self, tx: &mut Tx, rows: &[AnyRow]) -> Result<Vec<Job>> {
+        let ids = rows.iter().map(revision_id).collect::<Result<_>>()?;
+        let revisions = self.revisions.read_all_in(&self.read, tx, ids).await?;
+        let job = |row: &AnyRow| {
+            let revision = revisions.get(&revision_id(row)?);
+            let missing = || Columns::of(row, "jobs").damaged("its revision is missing");
+            read(row, Arc::clone(revision.ok_or_else(missing)?))
+        };
+        rows.iter().map(job).collect()
+    }
+
+    /// Jobs from their rows, in the same order, with their task runs.
+    async fn complete(&self, rows: &[AnyRow]) -> Result<Vec<Job>> {
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
+            jobs.push(read(row, revision)?);
         }
-        Ok(job)
+        let started = jobs.iter().filter(|job| job.start_at.is_some());
+        let started: Vec<_> = started.map(|job| [job.id.0]).collect();
+        if started.is_empty() {
+            return Ok(jobs);
+        }
+        let rows = self.dialect.rows("$1", &["of_job"], &[]);
+        let sql = format!(
+            "SELECT job_id, {RUN_COLUMNS} FROM {rows} d JOIN task_runs ON job_id = d.of_job ORDER BY job_id, position"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(to_json("task_runs", &started)?)
+            .fetch_all(&self.read)
+            .await?;
+        let mut runs: HashMap<i64, Vec<TaskRun>> = HashMap::new();
+        for row in &rows {
+            let job = Columns::of(row, "task_runs").int("job_id")?;
+            runs.entry(job).or_default().push(read_run(row)?);
+        }
+        for job in &mut jobs {
+            job.task_runs = runs.remove(&job.id.0).unwrap_or_default();
+        }
+        Ok(jobs)
     }
-}
-
-/// Makes a job inside a transaction.
-pub(super) async fn create_job_in(
-    store: &Store,
-    tx: &mut Tx,
-    new: NewJob,
-    now: Timestamp,
-) -> Result<CreatedJob> {
-    let account = admit_job(store, tx, new.project_id, now).await?;
-    lock_orchestration(tx, new.project_id, new.orchestration_id).await?;
-    let Some(of) = store.find(tx, new.project_id, new.orchestration_id).await? else {
-        return Ok(CreatedJob::NotFound);
-    };
-    if new.initialized_by == Initiator::Trigger && !of.active {
-        return Ok(CreatedJob::Inactive);
-    }
-    let active_tasks = match &new.tasks {
-        None => None,
-        Some(given) => match run_flags(&of.revision.tasks, given) {
-            Ok(flags) => Some(flags),
-            Err(difference) => return Ok(CreatedJob::TasksDiffer(difference)),
-        },
-    };
-    let row = JobRow {
-        project_id: new.project_id,
-        orchestration_id: new.orchestration_id,
-        revision: &of.revision,
-        initialized_by: new.initialized_by,
-        token: of.token,
-        initiator: new.initiator.as_ref(),
-        notifications_emails: new.notifications_emails.as_deref().unwrap_or_default(),
-        active_tasks: active_tasks.as_deref(),
-        parent_run_id: new.parent_run_id.as_deref(),
-    };
-    let id = insert_job(tx, &row, now).await?;
-    let mut news = News::default();
-    news.job(new.project_id, id, Status::Waiting, now);
-    news.write(tx).await?;
-    count_job(tx, new.project_id, account, now).await?;
-    let job = store.find_job(tx, id).await?;
-    let change = Change {
-        action: Action::JobCreate,
-        subject: id.to_string(),
-        before: None,
-        after: job.as_ref().map(of_job),
-    };
-    store.note(tx, new.project_id, change, now).await?;
-    Ok(job.map_or(CreatedJob::NotFound, |job| {
-        CreatedJob::Created(Box::new(job))
-    }))
 }
 
 pub(super) fn revision_id(row: &AnyRow) -> Result<RevisionId> {
@@ -313,78 +265,19 @@ pub(super) fn read_run(row: &AnyRow) -> Result<TaskRun> {
     })
 }
 
-/// A job that is about to be written.
-pub(super) struct JobRow<'a> {
-    pub(super) project_id: ProjectId,
-    pub(super) orchestration_id: OrchestrationId,
-    pub(super) revision: &'a Revision,
-    pub(super) initialized_by: Initiator,
-    pub(super) token: TokenReference,
-    pub(super) initiator: Option<&'a InitiatorToken>,
-    pub(super) notifications_emails: &'a [String],
-    pub(super) active_tasks: Option<&'a [bool]>,
-    pub(super) parent_run_id: Option<&'a str>,
-}
-
-/// Adds a job at the end of its orchestration's queue. The orchestration is locked.
-pub(super) async fn insert_job(tx: &mut Tx, job: &JobRow<'_>, now: Timestamp) -> Result<JobId> {
-    let times = JobTimes {
-        created_at: now,
-        start_at: None,
-        average: None,
-    };
-    let alarms = Alarms::of(&job.revision.notifications, job.notifications_emails);
-    let emails = (!job.notifications_emails.is_empty())
-        .then(|| to_json("jobs", &job.notifications_emails))
-        .transpose()?;
-    let active_tasks = job
-        .active_tasks
-        .map(|flags| to_json("jobs", &flags))
-        .transpose()?;
-    let row = sqlx::query(
-        "INSERT INTO jobs (project_id, orchestration_id, revision_id, status, is_ready, initialized_by, created_at, \
-         token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
-         notifications_emails, active_tasks, parent_run_id, alarm_at) \
-         SELECT $1, $2, $3, 'waiting', \
-         CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE orchestration_id = $2 AND status = 'waiting') \
-         OR EXISTS (SELECT 1 FROM jobs WHERE orchestration_id = $2 AND status = 'processing') THEN 0 ELSE 1 END, \
-         $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 RETURNING id",
-    )
-    .bind(job.project_id.0)
-    .bind(job.orchestration_id.0)
-    .bind(job.revision.id.0)
-    .bind(job.initialized_by.as_str())
-    .bind(now.0)
-    .bind(job.token.id.0)
-    .bind(storable(&job.token.description))
-    .bind(job.initiator.map(|token| token.id.0))
-    .bind(job.initiator.map(|token| storable(&token.description)))
-    .bind(job.initiator.and_then(|token| token.user_agent.as_deref().map(storable)))
-    .bind(emails)
-    .bind(active_tasks)
-    .bind(job.parent_run_id.map(storable))
-    .bind(alarms.next_after(&times, None).map(|time| time.0))
-    .fetch_one(&mut *tx)
-    .await?;
-    sqlx::query(
-        "UPDATE orchestrations SET job_count = job_count + 1 WHERE id = $1 AND project_id = $2",
-    )
-    .bind(job.orchestration_id.0)
-    .bind(job.project_id.0)
-    .execute(tx)
-    .await?;
-    Ok(JobId(Columns::of(&row, "jobs").int("id")?))
-}
-
-/// Makes the first waiting job of an orchestration ready, unless one runs. The orchestration is locked.
-pub(super) async fn advance_queue(tx: &mut Tx, orchestration: OrchestrationId) -> Result<()> {
-    sqlx::query(
-        "UPDATE jobs SET is_ready = 1 \
-         WHERE id = (SELECT MIN(id) FROM jobs WHERE orchestration_id = $1 AND status = 'waiting') \
-         AND NOT EXISTS (SELECT 1 FROM jobs WHERE orchestration_id = $1 AND status = 'processing')",
-    )
-    .bind(orchestration.0)
-    .execute(tx)
-    .await?;
+/// Makes the first waiting job of each of these orchestrations ready, unless one of it runs. They are locked.
+pub(super) async fn advance_queues(tx: &mut Tx, of: &[OrchestrationId]) -> Result<()> {
+    let rows = Dialect::of(tx).rows("$1", &["queue"], &[]);
+    // Not EXISTS: for many orchestrations at once PostgreSQL would read all open jobs to answer it.
+    let sql = format!(
+        "UPDATE jobs SET is_ready = 1 FROM {rows} d WHERE \
+         jobs.id = (SELECT MIN(w.id) FROM jobs w WHERE w.orchestration_id = d.queue AND w.status = 'waiting') \
+         AND (SELECT r.id FROM jobs r WHERE r.orchestration_id = d.queue AND r.status = 'processing' LIMIT 1) IS NULL"
+    );
+    let queues: Vec<_> = of.iter().map(|id| [id.0]).collect();
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("jobs", &queues)?)
+        .execute(tx)
+        .await?;
     Ok(())
 }

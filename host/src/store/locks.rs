@@ -7,6 +7,7 @@
 //! locked, and what remains of these queries is what they find.
 
 use super::dialect::Dialect;
+use super::rows::to_json;
 use super::{Result, Tx};
 use crate::domain::ids::{HostId, JobId, OrchestrationId, ProjectId, TaskRunId, TokenId};
 
@@ -74,37 +75,24 @@ pub(super) async fn lock_orchestration_of_job(
     Ok(())
 }
 
-/// Locks the orchestration of a task run.
-pub(super) async fn lock_orchestration_of_run(tx: &mut Tx, run: TaskRunId) -> Result<()> {
-    let lock = match Dialect::of(tx) {
-        Dialect::Sqlite => return Ok(()),
-        dialect => dialect.lock("o"),
-    };
+/// Locks the orchestrations of task runs, in their order.
+pub(super) async fn lock_orchestrations_of_runs(tx: &mut Tx, runs: &[TaskRunId]) -> Result<()> {
+    let dialect = Dialect::of(tx);
+    if dialect == Dialect::Sqlite || runs.is_empty() {
+        return Ok(());
+    }
     let sql = format!(
-        "SELECT o.id FROM task_runs t JOIN jobs j ON j.id = t.job_id \
-         JOIN orchestrations o ON o.id = j.orchestration_id WHERE t.id = $1{lock}"
+        "SELECT o.id FROM {} d JOIN task_runs t ON t.id = d.run JOIN jobs j ON j.id = t.job_id \
+         JOIN orchestrations o ON o.id = j.orchestration_id ORDER BY o.id{}",
+        dialect.rows("$1", &["run"], &[]),
+        dialect.lock("o")
     );
+    let runs: Vec<_> = runs.iter().map(|run| [run.0]).collect();
     sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(run.0)
+        .bind(to_json("task_runs", &runs)?)
         .fetch_all(tx)
         .await?;
     Ok(())
-}
-
-/// Locks the orchestration of a job that could be started. `false`: another transaction is at it.
-pub(super) async fn try_lock_orchestration_of_job(tx: &mut Tx, job: JobId) -> Result<bool> {
-    let lock = match Dialect::of(tx) {
-        Dialect::Sqlite => return Ok(true),
-        dialect => dialect.lock_free("o"),
-    };
-    let sql = format!(
-        "SELECT o.id FROM jobs j JOIN orchestrations o ON o.id = j.orchestration_id WHERE j.id = $1{lock}"
-    );
-    let found = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(job.0)
-        .fetch_all(tx)
-        .await?;
-    Ok(!found.is_empty())
 }
 
 /// Makes the beginning of an installation a matter of one host at a time.

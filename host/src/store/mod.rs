@@ -8,6 +8,7 @@
 //! SQLite or PostgreSQL, by the address: queries are one text for both, [`dialect`] has what differs, [`locks`] the order
 //! of locks. Reads run side by side on a pool; how writes are committed is in [`mod@write`].
 
+mod advances;
 mod alarms;
 mod audit;
 mod bounds;
@@ -19,6 +20,7 @@ mod delivery_list;
 mod dialect;
 mod fail_points;
 mod firings;
+mod gather;
 mod history;
 mod hosts;
 mod idempotency;
@@ -27,8 +29,11 @@ mod job_events;
 mod jobs;
 mod locks;
 mod master_keys;
+mod new_jobs;
+mod new_runs;
 mod orchestration_tokens;
 mod orchestrations;
+mod pages;
 mod plugin_users;
 mod plugin_versions;
 mod plugins;
@@ -42,6 +47,7 @@ mod runs;
 mod said;
 mod sessions;
 mod settings;
+mod starts;
 mod tenants;
 mod ticks;
 mod token_changes;
@@ -60,8 +66,9 @@ pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use inspect::Schema;
 pub use job_events::EventsOf;
-pub use jobs::{Cancelled, CreatedJob, JobPage, NewJob};
+pub use jobs::{Cancelled, JobPage};
 pub use master_keys::{KeyState, MasterKey, SEALED_COLUMNS, SealedColumn, SealedPlace};
+pub use new_jobs::{CreatedJob, NewJob};
 pub use orchestration_tokens::TokenChoice;
 pub use orchestrations::{NewOrchestration, OrchestrationChange, Updated};
 pub use plugin_users::PluginUse;
@@ -82,6 +89,7 @@ pub use wakes::{WakeChannel, WakeListener};
 use crate::domain::audit::Actor;
 use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
+use gather::Gather;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use std::path::Path;
@@ -98,6 +106,11 @@ pub struct Store {
     read: AnyPool,
     writer: write::Writer,
     revisions: revisions::Cache,
+    marks: pages::Marks,
+    /// Jobs that are wished for at the same time.
+    new_jobs: Gather<new_jobs::Wish, Result<CreatedJob>>,
+    /// Steps that end at the same time.
+    ended_steps: Gather<runs::EndedStep, runs::Recorded>,
     is_fenced: bool,
     /// Of projects that have none of their own.
     limits: Arc<Limits>,
@@ -202,6 +215,13 @@ impl Store {
             read,
             writer: write::Writer::start(dialect, write, fail_points),
             revisions: revisions::Cache::default(),
+            marks: pages::Marks::default(),
+            new_jobs: Gather::new(|store, tx, wishes| {
+                Box::pin(new_jobs::create_jobs_in(store, tx, wishes))
+            }),
+            ended_steps: Gather::new(|store, tx, ended| {
+                Box::pin(runs::end_steps_in(store, tx, ended))
+            }),
             is_fenced: true,
             limits: Arc::default(),
             actor: None,

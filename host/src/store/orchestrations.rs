@@ -279,7 +279,10 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let revision = self.revisions.read_in(tx, revision_id(&row)?).await?;
+        let revision = self
+            .revisions
+            .read_in(&self.read, tx, revision_id(&row)?)
+            .await?;
         read(&row, revision).map(Some)
     }
 }

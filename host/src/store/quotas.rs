@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// Whether the project may have one more job.
-    fn check_job(&self) -> std::result::Result<(), OverQuota> {
+    pub(super) fn check_job(&self) -> std::result::Result<(), OverQuota> {
         let watched = [
             Quota::JobsPerDay,
             Quota::CpuSecondsPerDay,
@@ -202,7 +202,7 @@ pub(super) async fn lock_account(
 }
 
 /// The account of a project that is to have more jobs, locked where these are counted.
-async fn account_for_jobs(
+pub(super) async fn account_for_jobs(
     store: &Store,
     tx: &mut Tx,
     project: ProjectId,
@@ -215,31 +215,17 @@ async fn account_for_jobs(
     lock_account(store, tx, project, now).await
 }
 
-/// The account of a project that is to have one more job: there is room for it.
-pub(super) async fn admit_job(
-    store: &Store,
+/// Counts jobs that were admitted, on an account from [`account_for_jobs`] that has them already.
+pub(super) async fn count_jobs(
     tx: &mut Tx,
     project: ProjectId,
-    now: Timestamp,
-) -> Result<Account> {
-    let account = account_for_jobs(store, tx, project, now).await?;
-    account.check_open()?;
-    account.check_job()?;
-    Ok(account)
-}
-
-/// Counts a job that [`admit_job`] admitted.
-pub(super) async fn count_job(
-    tx: &mut Tx,
-    project: ProjectId,
-    mut account: Account,
+    account: &Account,
     now: Timestamp,
 ) -> Result<()> {
     if account.limits.of(Quota::JobsPerDay).is_none() {
         return Ok(());
     }
-    account.used.jobs_today += 1;
-    set_jobs(tx, project, &account, day_of(now)).await
+    set_jobs(tx, project, account, day_of(now)).await
 }
 
 /// The account is locked.

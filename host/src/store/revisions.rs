@@ -3,6 +3,7 @@
 //! Rows never change, so what has been read once is kept in memory. Only committed rows are kept: a revision that is
 //! read inside a transaction may yet be rolled back and its id be given to another.
 
+use super::dialect::Dialect;
 use super::quotas::add_storage;
 use super::rows::{Columns, to_json};
 use super::{Result, StoreError, Tx};
@@ -12,7 +13,8 @@ use crate::domain::orchestration::Revision;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use sqlx::AnyPool;
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most revisions in memory; beyond, all are forgotten and read again as needed.
@@ -31,21 +33,72 @@ impl Cache {
         }
         let row = sqlx::query(SELECT).bind(id.0).fetch_optional(pool).await?;
         let revision = Arc::new(read(row.as_ref())?);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
-        }
-        kept.insert(id, Arc::clone(&revision));
+        self.keep(&revision);
         Ok(revision)
     }
 
     /// The revision as a transaction sees it.
-    pub(super) async fn read_in(&self, tx: &mut Tx, id: RevisionId) -> Result<Arc<Revision>> {
-        if let Some(revision) = self.recall(id) {
-            return Ok(revision);
+    pub(super) async fn read_in(
+        &self,
+        pool: &AnyPool,
+        tx: &mut Tx,
+        id: RevisionId,
+    ) -> Result<Arc<Revision>> {
+        let mut found = self.read_all_in(pool, tx, BTreeSet::from([id])).await?;
+        found.remove(&id).ok_or_else(missing)
+    }
+
+    /// The same for many at once. What is not in memory is looked for beside the transaction first: what is found there is
+    /// committed, and kept.
+    pub(super) async fn read_all_in(
+        &self,
+        pool: &AnyPool,
+        tx: &mut Tx,
+        ids: BTreeSet<RevisionId>,
+    ) -> Result<HashMap<RevisionId, Arc<Revision>>> {
+        let mut found = HashMap::with_capacity(ids.len());
+        let mut unknown = Vec::new();
+        for id in ids {
+            match self.recall(id) {
+                Some(revision) => drop(found.insert(id, revision)),
+                None => unknown.push([id.0]),
+            }
         }
-        let row = sqlx::query(SELECT).bind(id.0).fetch_optional(tx).await?;
-        Ok(Arc::new(read(row.as_ref())?))
+        if unknown.is_empty() {
+            return Ok(found);
+        }
+        let rows = Dialect::of(tx).rows("$1", &["id"], &[]);
+        let sql = format!(
+            "SELECT r.id AS id, r.tasks AS tasks, r.notifications AS notifications \
+             FROM {rows} d JOIN revisions r ON r.id = d.id"
+        );
+        let committed = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(to_json("revisions", &unknown)?)
+            .fetch_all(pool)
+            .await?;
+        for row in &committed {
+            let revision = Arc::new(read(Some(row))?);
+            self.keep(&revision);
+            found.insert(revision.id, revision);
+        }
+        for [id] in unknown {
+            if let Entry::Vacant(place) = found.entry(RevisionId(id)) {
+                let row = sqlx::query(SELECT)
+                    .bind(id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                place.insert(Arc::new(read(row.as_ref())?));
+            }
+        }
+        Ok(found)
+    }
+
+    fn keep(&self, revision: &Arc<Revision>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        kept.insert(revision.id, Arc::clone(revision));
     }
 
     fn recall(&self, id: RevisionId) -> Option<Arc<Revision>> {
@@ -54,11 +107,15 @@ impl Cache {
     }
 }
 
-fn read(row: Option<&sqlx::any::AnyRow>) -> Result<Revision> {
-    let row = row.ok_or_else(|| StoreError::Damaged {
+fn missing() -> StoreError {
+    StoreError::Damaged {
         table: "revisions",
         reason: "a revision that is pointed to is missing".into(),
-    })?;
+    }
+}
+
+fn read(row: Option<&sqlx::any::AnyRow>) -> Result<Revision> {
+    let row = row.ok_or_else(missing)?;
     let columns = Columns::of(row, "revisions");
     Ok(Revision {
         id: RevisionId(columns.int("id")?),

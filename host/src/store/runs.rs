@@ -1,24 +1,23 @@
 //! Task runs: what becomes of a step, and of the job when its phase is over.
 //!
 //! Every change is made under a lease: it names host and epoch, and does nothing once another host has taken the run
-//! over. The end of a phase, the next phase or the end of the job, and the notifications that this promises are one
-//! transaction.
+//! over. The end of a phase, the next phase or the end of the job ([`super::advances`]), and the notifications that this
+//! promises are one transaction. Steps that end at the same time are recorded by statements for all of them.
 
+use super::advances::{PhaseEnd, advance_jobs};
 use super::claims::{Lease, LeasedStep};
-use super::job_events::{News, RunOf};
-use super::jobs::advance_queue;
-use super::locks::lock_orchestration_of_run;
-use super::promises::promise_notifications;
-use super::rows::{Columns, storable};
+use super::dialect::Dialect;
+use super::job_events::News;
+use super::locks::{hold_host, lock_orchestrations_of_runs};
+use super::rows::{Columns, storable, to_json};
 use super::said::{Speaker, StepReport};
-use super::tokens::drop_unused_token;
 use super::{Result, Store, Tx};
-use crate::domain::ids::{HostId, JobId, ProjectId, TaskRunId};
-use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
-use crate::domain::phases::{end_of, next_active};
-use crate::domain::task::Task;
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// How a step ended.
 #[derive(Clone, Debug)]
@@ -88,36 +87,31 @@ impl Store {
         report: impl Into<StepReport>,
         now: Timestamp,
     ) -> Result<Accepted> {
-        let store = self.clone();
         let report = report.into();
-        self.write(move |tx| {
-            Box::pin(async move {
-                if matches!(end, StepEnd::Done { .. }) {
-                    // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
-                    lock_orchestration_of_run(tx, lease.run).await?;
-                }
-                store.seize_where_unfenced(tx, lease).await?;
-                let Some(mut speaker) = record(tx, lease, &end, &report, now).await? else {
-                    return Ok(Accepted::LeaseLost);
-                };
-                let mut news = News::default();
-                report.tell(&end, &mut speaker, now, &mut news);
-                let accepted = match end {
-                    StepEnd::Done { .. } => {
-                        advance_job(&store, tx, speaker.run.job, now, &mut news).await?
-                    }
-                    StepEnd::Wait { wake_at, .. } | StepEnd::Abandoned { wake_at } => {
-                        Accepted::Yes {
-                            has_more: wake_at <= now,
-                            ends_job: false,
-                        }
-                    }
-                };
-                news.write(tx).await?;
-                Ok(accepted)
-            })
-        })
-        .await
+        let ended = self
+            .end_step_and_go_on(lease, end, report, now, false)
+            .await;
+        Ok(ended?.0)
+    }
+
+    /// The same; where the job goes on with a task, and `goes_on`, that is leased to the same host at once and returned.
+    pub async fn end_step_and_go_on(
+        &self,
+        lease: Lease,
+        end: StepEnd,
+        report: impl Into<StepReport>,
+        now: Timestamp,
+        goes_on: bool,
+    ) -> Result<(Accepted, Option<LeasedStep>)> {
+        let ended = EndedStep {
+            lease,
+            end,
+            report: report.into(),
+            now,
+            goes_on,
+        };
+        let (accepted, next) = self.ended_steps.write(self, ended).await?;
+        Ok((accepted, next.map(|next| *next)))
     }
 
     /// Notes that a request which may change something is about to leave. `false`: the lease is lost, it must not leave.
@@ -182,6 +176,183 @@ impl Store {
         })
         .await
     }
+}
+
+/// How a step ended, and under which lease.
+#[derive(Clone, Debug)]
+pub(super) struct EndedStep {
+    lease: Lease,
+    end: StepEnd,
+    report: StepReport,
+    now: Timestamp,
+    /// Whether the host wants the next task of the job.
+    goes_on: bool,
+}
+
+/// What became of it, and the next step of the job where the host takes it.
+pub(super) type Recorded = (Accepted, Option<Box<LeasedStep>>);
+
+/// Longer answers are recorded one by one: in the statements for many they would be read several times.
+const MOST_BYTES_TOGETHER: usize = 4 << 10;
+
+impl EndedStep {
+    fn is_short(&self) -> bool {
+        match &self.end {
+            StepEnd::Done {
+                response, message, ..
+            } => {
+                let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+                length(response) + length(message) <= MOST_BYTES_TOGETHER
+            }
+            StepEnd::Wait { .. } | StepEnd::Abandoned { .. } => false,
+        }
+    }
+}
+
+/// Records how steps ended, inside a transaction.
+pub(super) async fn end_steps_in(
+    store: &Store,
+    tx: &mut Tx,
+    ended: &[EndedStep],
+) -> Result<Vec<Recorded>> {
+    // Everybody locks hosts first.
+    let mut takers = HashMap::new();
+    for one in ended.iter().filter(|one| one.goes_on) {
+        if let Entry::Vacant(host) = takers.entry(one.lease.host) {
+            let is_alive = hold_host(tx, *host.key()).await?;
+            host.insert(is_alive);
+        }
+    }
+    let done: Vec<_> = ended
+        .iter()
+        .filter(|one| matches!(one.end, StepEnd::Done { .. }))
+        .map(|one| one.lease.run)
+        .collect();
+    // Two hosts may end the last two tasks of a phase at once: the second one sees the first one's end.
+    lock_orchestrations_of_runs(tx, &done).await?;
+    for one in ended {
+        store.seize_where_unfenced(tx, one.lease).await?;
+    }
+    let mut speakers = record_together(tx, ended).await?;
+    let mut news = News::default();
+    let mut over: BTreeMap<JobId, PhaseEnd> = BTreeMap::new();
+    let mut recorded = Vec::with_capacity(ended.len());
+    for one in ended {
+        if !one.is_short()
+            && let Some(speaker) = record(tx, one.lease, &one.end, &one.report, one.now).await?
+        {
+            speakers.insert(one.lease, speaker);
+        }
+        if let Some(speaker) = speakers.get_mut(&one.lease) {
+            one.report.tell(&one.end, speaker, one.now, &mut news);
+        }
+        let accepted = match (speakers.get(&one.lease), &one.end) {
+            (None, _) => Accepted::LeaseLost,
+            (Some(speaker), StepEnd::Done { .. }) => {
+                let end = over.entry(speaker.run.job).or_insert(PhaseEnd {
+                    now: one.now,
+                    taker: None,
+                });
+                end.now = end.now.max(one.now);
+                if one.goes_on && takers.get(&one.lease.host) == Some(&true) {
+                    end.taker = Some(one.lease.host);
+                }
+                Accepted::Yes {
+                    has_more: false,
+                    ends_job: false,
+                }
+            }
+            (Some(_), StepEnd::Wait { wake_at, .. } | StepEnd::Abandoned { wake_at }) => {
+                Accepted::Yes {
+                    has_more: *wake_at <= one.now,
+                    ends_job: false,
+                }
+            }
+        };
+        recorded.push((accepted, None));
+    }
+    let mut advanced = advance_jobs(store, tx, over, &mut news).await?;
+    for (one, (accepted, next)) in ended.iter().zip(&mut recorded) {
+        let job = speakers.get(&one.lease).map(|speaker| speaker.run.job);
+        let is_done = matches!(one.end, StepEnd::Done { .. });
+        let of = job.filter(|_| is_done && *accepted != Accepted::LeaseLost);
+        if let Some(advance) = of.and_then(|job| advanced.get_mut(&job)) {
+            *accepted = advance.accepted;
+            if one.goes_on {
+                *next = advance.leased.take();
+            }
+        }
+    }
+    news.write(tx).await?;
+    Ok(recorded)
+}
+
+/// The ends of short tasks: compare-and-set of many runs; returns those whose lease held.
+async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Lease, Speaker>> {
+    let mut bound = Vec::with_capacity(ended.len());
+    for one in ended.iter().filter(|one| one.is_short()) {
+        if let StepEnd::Done {
+            status,
+            response,
+            error_code,
+            message,
+        } = &one.end
+        {
+            let text = |text: &Option<String>| text.as_deref().map(storable);
+            let (used, weight) = (one.report.used, one.report.weight(&one.end));
+            bound.push((
+                one.lease.run.0,
+                one.lease.host.0,
+                one.lease.epoch,
+                stored(used.cpu_micros),
+                stored(used.sent_bytes),
+                stored(used.received_bytes),
+                weight.0,
+                weight.1,
+                one.now.0,
+                status.as_str(),
+                text(response),
+                text(error_code),
+                text(message),
+            ));
+        }
+    }
+    let mut speakers = HashMap::with_capacity(bound.len());
+    if bound.is_empty() {
+        return Ok(speakers);
+    }
+    let rows = Dialect::of(tx).rows(
+        "$1",
+        &[
+            "run", "host", "lease", "cpu", "sent", "received", "lines", "bytes", "ended",
+        ],
+        &["end_status", "answer", "code", "said"],
+    );
+    let sql = format!(
+        "UPDATE task_runs SET cpu_micros = cpu_micros + d.cpu, sent_bytes = sent_bytes + d.sent, \
+         received_bytes = received_bytes + d.received, said_lines = said_lines + d.lines, said_bytes = said_bytes + d.bytes, status = d.end_status, end_at = d.ended, \
+         response = COALESCE(d.answer, response), error_code = d.code, message = d.said, host_id = NULL, wake_at = NULL, \
+         state = NULL, is_sent = 0, is_checkpointed = 0 \
+         FROM {rows} d WHERE task_runs.id = d.run AND task_runs.host_id = d.host AND task_runs.epoch = d.lease \
+         RETURNING task_runs.id AS id, task_runs.project_id AS project_id, task_runs.job_id AS job_id, \
+         task_runs.position AS position, task_runs.said_lines AS said_lines, task_runs.said_bytes AS said_bytes, \
+         task_runs.epoch AS epoch"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("task_runs", &bound)?)
+        .fetch_all(tx)
+        .await?;
+    for row in &rows {
+        let columns = Columns::of(row, "task_runs");
+        let (run, epoch) = (columns.int("id")?, columns.int("epoch")?);
+        let of = |one: &&EndedStep| one.lease.run.0 == run && one.lease.epoch == epoch;
+        if let Some(one) = ended.iter().find(of) {
+            let weight = one.report.weight(&one.end);
+            let speaker = Speaker::read(row, one.report.tasks, weight)?;
+            speakers.insert(one.lease, speaker);
+        }
+    }
+    Ok(speakers)
 }
 
 /// Compare-and-set of one run; `None` where the lease is lost.
@@ -256,159 +427,4 @@ type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// After the end of a task: where its phase is over, begins the next one or ends the job.
-async fn advance_job(
-    store: &Store,
-    tx: &mut Tx,
-    id: JobId,
-    now: Timestamp,
-    news: &mut News,
-) -> Result<Accepted> {
-    let unchanged = Accepted::Yes {
-        has_more: false,
-        ends_job: false,
-    };
-    let running = sqlx::query(
-        "SELECT 1 AS one FROM task_runs WHERE job_id = $1 AND status = 'processing' LIMIT 1",
-    )
-    .bind(id.0)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if running.is_some() {
-        return Ok(unchanged);
-    }
-    let Some(job) = store.find_job(tx, id).await? else {
-        return Ok(unchanged);
-    };
-    let tasks = job.tasks();
-    let rows = sqlx::query(
-        "SELECT position, status, end_at FROM task_runs WHERE job_id = $1 ORDER BY position",
-    )
-    .bind(id.0)
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut ends = Vec::with_capacity(rows.len());
-    let mut last = 0;
-    // Another host may have ended another task at a later time and yet before this one: a job never ends before a task.
-    let mut now = now;
-    for row in &rows {
-        let columns = Columns::of(row, "task_runs");
-        now = columns
-            .maybe_time("end_at")?
-            .map_or(now, |end| end.max(now));
-        last = columns.count("position")?;
-        ends.push(TaskEnd {
-            status: columns.status("status")?,
-            continue_on_failure: tasks.get(last).is_some_and(|task| task.continue_on_failure),
-        });
-    }
-    let next = if stops_job(&ends) {
-        Vec::new()
-    } else {
-        next_active(&tasks, end_of(&tasks, last))
-    };
-    if next.is_empty() {
-        finish_job(tx, &job, outcome(&ends), now, news).await?;
-    } else {
-        let runs = NewRuns {
-            tasks: &tasks,
-            positions: &next,
-            host: HostId(0),
-            most_leased: 0,
-        };
-        insert_runs(tx, &job, &runs, now, news).await?;
-    }
-    Ok(Accepted::Yes {
-        has_more: true,
-        ends_job: next.is_empty(),
-    })
-}
-
-/// Runs to be added for one phase.
-pub(super) struct NewRuns<'a> {
-    /// All of the job.
-    pub(super) tasks: &'a [Task],
-    pub(super) positions: &'a [usize],
-    pub(super) host: HostId,
-    /// How many of them that host takes at once.
-    pub(super) most_leased: usize,
-}
-
-/// Adds runs; those beyond `most_leased` wait to be claimed.
-pub(super) async fn insert_runs(
-    tx: &mut Tx,
-    job: &Job,
-    runs: &NewRuns<'_>,
-    now: Timestamp,
-    news: &mut News,
-) -> Result<Vec<LeasedStep>> {
-    let mut leased = Vec::with_capacity(runs.most_leased.min(runs.positions.len()));
-    for (number, position) in runs.positions.iter().enumerate() {
-        let is_leased = number < runs.most_leased;
-        let row = sqlx::query(
-            "INSERT INTO task_runs (project_id, job_id, position, status, start_at, step, attempt, is_sent, \
-             is_checkpointed, wake_at, host_id, epoch) \
-             VALUES ($1, $2, $3, 'processing', $4, 0, 1, 0, 0, $5, $6, $7) RETURNING id",
-        )
-        .bind(job.project_id.0)
-        .bind(job.id.0)
-        .bind(i64::try_from(*position).unwrap_or(i64::MAX))
-        .bind(now.0)
-        .bind((!is_leased).then_some(now.0))
-        .bind(is_leased.then_some(runs.host.0))
-        .bind(i64::from(is_leased))
-        .fetch_one(&mut *tx)
-        .await?;
-        let Some(task) = runs.tasks.get(*position).filter(|_| is_leased) else {
-            continue;
-        };
-        let run = RunOf {
-            project: job.project_id,
-            job: job.id,
-            position: i64::try_from(*position).unwrap_or(i64::MAX),
-        };
-        news.task(run, Status::Processing, None, None, now);
-        leased.push(LeasedStep {
-            lease: Lease {
-                run: TaskRunId(Columns::of(&row, "task_runs").int("id")?),
-                host: runs.host,
-                epoch: 1,
-            },
-            job: job.clone(),
-            task: task.clone(),
-            start_at: now,
-            step: 0,
-            attempt: 1,
-            is_sent: false,
-            is_checkpointed: false,
-            state: None,
-            component_digest: None,
-            progress: None,
-        });
-    }
-    Ok(leased)
-}
-
-/// Ends a running job, promises its notifications and lets the next job of its orchestration go.
-pub(super) async fn finish_job(
-    tx: &mut Tx,
-    job: &Job,
-    status: Status,
-    now: Timestamp,
-    news: &mut News,
-) -> Result<()> {
-    news.job(job.project_id, job.id, status, now);
-    sqlx::query(
-        "UPDATE jobs SET status = $2, end_at = $3, alarm_at = NULL WHERE id = $1 AND status = 'processing'",
-    )
-    .bind(job.id.0)
-    .bind(status.as_str())
-    .bind(now.0)
-    .execute(&mut *tx)
-    .await?;
-    promise_notifications(tx, job, status, now).await?;
-    advance_queue(tx, job.orchestration_id).await?;
-    drop_unused_token(tx, job.orchestration_id, job.token.id).await
 }
