@@ -67,7 +67,14 @@ function taskRow(task, known, isOpen, { move, remove }) {
   const takeSchema = async () => {
     title();
     const schema = await schemaOf(target.value.trim(), known);
-    form = schemaForm(schema, form.read() ?? {});
+    let typed;
+    try {
+      typed = form.read() ?? {};
+    } catch {
+      // What is no JSON stays where it was typed, and is told when it is saved.
+      return;
+    }
+    form = schemaForm(schema, typed);
     fill(parameters, form.element);
   };
   const named = h("span");
