@@ -2,6 +2,7 @@
 
 import { call, get } from "../api.js";
 import { crontabField } from "../components/crontab-field.js";
+import { deliveries } from "../components/deliveries.js";
 import { attempt, say } from "../components/message.js";
 import { notificationsEditor } from "../components/notifications-editor.js";
 import { openRun } from "../components/run-dialog.js";
@@ -23,6 +24,7 @@ export async function orchestration(page, { names: [id], store, signal }) {
   const crontab = crontabField(saved.crontabRecord);
   const tasks = await tasksEditor(saved.tasks);
   const notifications = notificationsEditor(saved.notifications);
+  const sent = isNew ? null : await deliveries(id);
   if (signal.aborted) return;
   const save = h("button", { type: "submit", class: "primary" }, isNew ? "Create" : "Save");
   const head = h("div", { class: "page" });
@@ -70,7 +72,7 @@ export async function orchestration(page, { names: [id], store, signal }) {
     h("form", { class: "page", onsubmit: submit },
       h("div", { class: "columns" },
         h("section", { class: "card" }, h("h2", {}, "General"), field("Name", name), active, crontab.element),
-        h("section", { class: "card" }, h("h2", {}, "Notifications"), notifications.element)),
+        h("section", { class: "card" }, h("h2", {}, "Notifications"), notifications.element, sent?.element)),
       h("section", { class: "card" }, h("h2", {}, "Tasks and phases"), tasks.element),
       h("div", { class: "head" }, h("div", { class: "row" }, save), !isNew && h("button", { type: "button", class: "danger", onclick: (event) => attempt(event.currentTarget, remove) }, "Delete"))));
   if (isNew) {
@@ -80,6 +82,6 @@ export async function orchestration(page, { names: [id], store, signal }) {
   await drawRecent();
   let pending = 0;
   store.listen((event) => {
-    if (event?.orchestrationId === saved.id) pending ||= setTimeout(() => { pending = 0; drawRecent(); }, 600);
+    if (event?.orchestrationId === saved.id) pending ||= setTimeout(() => { pending = 0; drawRecent(); sent.read(); }, 600);
   }, signal);
 }
