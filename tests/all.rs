@@ -21,3 +21,4 @@ mod plugins;
 mod runner;
 mod store;
 mod support;
+mod ui;

@@ -4,26 +4,40 @@ const BASE = new URL("..", import.meta.url);
 
 export class Refused extends Error {
   constructor(status, answer) {
-    super(answer?.message ?? `The server answered ${status}`);
+    const faults = (answer?.errors ?? []).map((fault) => `${fault.path}: ${fault.message}`);
+    super(faults.length > 0 ? faults.join(" · ") : answer?.message ?? `The server answered ${status}`);
     this.status = status;
     this.code = answer?.code;
   }
 }
 
-export async function call(method, path, body) {
+/** The answer, and how many there are in all, where the list is only a part. */
+export async function callForPage(method, path, body) {
+  const isFile = body instanceof Blob;
   const response = await fetch(new URL(path, BASE), {
     method,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: body === undefined ? {} : { "Content-Type": isFile ? "application/wasm" : "application/json" },
+    body: body === undefined || isFile ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  const answer = text === "" ? null : JSON.parse(text);
-  if (!response.ok) throw new Refused(response.status, answer);
-  return answer;
+  let answer = null;
+  try {
+    answer = text === "" ? null : JSON.parse(text);
+  } catch {
+    // Something between here and the server answered.
+  }
+  if (!response.ok) {
+    if (response.status === 401) dispatchEvent(new Event("signed-out"));
+    throw new Refused(response.status, answer);
+  }
+  return { answer, total: Number(response.headers.get("X-Total-Count") ?? 0) };
 }
 
+export const call = async (method, path, body) => (await callForPage(method, path, body)).answer;
+export const get = (path) => call("GET", path);
+
 /** Who is signed in, or null. */
-export const whoIsIt = () => call("GET", "ui/session");
+export const whoIsIt = () => get("ui/session");
 export const signIn = (token) => call("POST", "ui/session", { token });
 export const signOut = () => call("DELETE", "ui/session");
 

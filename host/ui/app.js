@@ -1,51 +1,97 @@
-// What is shown: the page to sign in, or what is live.
+// The frame of all pages: who is signed in, where to go, light or dark; and the page that the address names.
 
-import { signIn, signOut, whoIsIt } from "./api.js";
-import { showLive } from "./live.js";
+import { signOut, whoIsIt } from "./api.js";
+import { say } from "./components/message.js";
+import { fill, h } from "./element.js";
+import { signInPage } from "./pages/sign-in.js";
+import { find } from "./router.js";
+import { Store } from "./store.js";
 
 const main = document.querySelector("#main");
+const frame = document.querySelector("#frame");
 const who = document.querySelector("#who");
-const signOutButton = document.querySelector("#sign-out");
-let leave = () => {};
+const theme = document.querySelector("#theme");
+let store = null;
+let token = null;
+let leaving = new AbortController();
 
-function open(template) {
-  leave();
-  leave = () => {};
-  main.replaceChildren(document.querySelector(template).content.cloneNode(true));
-}
-
-function showSignIn() {
-  who.hidden = true;
-  signOutButton.hidden = true;
-  open("#sign-in-page");
-  const form = main.querySelector("#sign-in");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try {
-      show(await signIn(form.token.value));
-    } catch (error) {
-      main.querySelector("#refusal").textContent = error.status === 401 ? "This token is not valid." : error.message;
-      form.token.select();
-    }
-  });
-  form.token.focus();
-}
-
-function show(token) {
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  main.removeAttribute("aria-busy");
   if (!token) {
-    showSignIn();
+    fill(main);
+    signInPage(main, start);
     return;
   }
-  who.textContent = `${token.owner.name} · ${token.description}`;
-  who.hidden = false;
-  signOutButton.hidden = false;
-  open("#live-page");
-  leave = showLive(main);
+  const found = find(location.hash);
+  for (const link of frame.querySelectorAll("nav a")) {
+    const [, of] = link.getAttribute("href").split("/");
+    const isHere = location.hash.replace(/^#?\/?/, "").split(/[/?]/)[0] === of || (of === "orchestrations" && location.hash.startsWith("#/jobs/"));
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const page = h("div", { class: "page" });
+  if (!found) {
+    fill(main, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the overview")));
+    return;
+  }
+  fill(main, page);
+  try {
+    await found.show(page, { names: found.names, query: found.query, store, token, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    const text = error.status === 404 ? "There is no such thing in this project." : error.message;
+    fill(page, h("h1", {}, error.status === 403 ? "Not for this token" : "This cannot be shown"), h("p", { role: "alert" }, text));
+  }
+  if (signal.aborted) return;
+  const title = page.querySelector("h1");
+  document.title = title ? `${title.textContent} · Orchestrator` : "Orchestrator";
 }
 
-signOutButton.addEventListener("click", async () => {
+async function start(signedIn) {
+  token = signedIn;
+  store?.close();
+  store = null;
+  frame.hidden = !token;
+  document.body.classList.toggle("signed-out", !token);
+  if (token) {
+    who.textContent = token.owner.name;
+    who.title = token.description;
+    store = new Store();
+    const live = document.querySelector("#live");
+    store.listen(() => {
+      if (!store || live.textContent === store.state) return;
+      live.textContent = store.state;
+      live.dataset.live = store.state === "Live";
+    }, new AbortController().signal);
+    await store.open().catch((error) => say(error.message, "bad"));
+  }
+  await show();
+}
+
+function chooseTheme(name) {
+  if (name) document.documentElement.dataset.theme = name;
+  else delete document.documentElement.dataset.theme;
+  theme.value = name;
+}
+
+theme.addEventListener("change", () => {
+  chooseTheme(theme.value);
+  localStorage.setItem("theme", theme.value);
+});
+document.querySelector("#sign-out").addEventListener("click", async () => {
   await signOut();
-  showSignIn();
+  start(null);
+});
+addEventListener("hashchange", () => {
+  scrollTo(0, 0);
+  show().then(() => main.focus({ preventScroll: true }));
+});
+addEventListener("signed-out", () => {
+  if (token) start(null);
 });
 
-show(await whoIsIt());
+chooseTheme(localStorage.getItem("theme") ?? "");
+start(await whoIsIt().catch(() => null));

@@ -4,6 +4,7 @@ mod audit;
 mod blueprint;
 mod bodies;
 mod credentials;
+mod crontab;
 mod deliveries;
 mod edges;
 mod envelope;

@@ -79,6 +79,7 @@ const NAMELESS: &[&str] = &[
     "/plugins",
     "/audit",
     "/quotas",
+    "/crontab?expression=@daily",
     "/events?limit=100",
     "/v2/storage/tokens",
     "/v2/storage/tokens/verify",

@@ -16,6 +16,7 @@ mod body;
 mod components;
 mod cors;
 mod credentials;
+mod crontab;
 mod deliveries;
 mod error;
 mod events;

@@ -5,9 +5,9 @@
 //! tidied before the table is asked, hence the outer router, which has no routes of its own.
 
 use super::{
-    ApiError, ApiState, audit, components, cors, credentials, deliveries, error, events, guards,
-    health, jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas, runs,
-    sessions, tasks, tokens, ui,
+    ApiError, ApiState, audit, components, cors, credentials, crontab, deliveries, error, events,
+    guards, health, jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas,
+    runs, sessions, tasks, tokens, ui,
 };
 use crate::domain::role::Role;
 use axum::Router;
@@ -121,6 +121,7 @@ fn table() -> Router<ApiState> {
             "/v2/storage/tokens/{id}/refresh",
             post(tokens::refresh_token),
         )
+        .route("/crontab", get(crontab::explain_crontab))
         .route("/quotas", get(quotas::show_quotas))
         .route(
             "/operator/projects",

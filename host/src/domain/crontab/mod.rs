@@ -14,6 +14,7 @@
 mod field;
 mod parse;
 mod schedule;
+mod words;
 
 use chrono::{DateTime, Utc};
 
@@ -62,6 +63,11 @@ impl Crontab {
     /// The text as it was given, white space included.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What it says, as an English sentence without its full stop.
+    pub fn describe(&self) -> String {
+        words::describe(self.schedule.fields())
     }
 
     /// The first time strictly after `after`; `None` once the year 2100 is over.

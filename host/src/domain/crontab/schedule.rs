@@ -52,6 +52,10 @@ impl Schedule {
         })
     }
 
+    pub(super) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     pub(super) fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // The engine adds a second to what it gets, which must not overflow, and reads years as
         // unsigned: it gets whole seconds of the years it knows.

@@ -1,0 +1,24 @@
+// What became of something, said in a corner for some seconds.
+
+import { h } from "../element.js";
+
+const SHOWN_MILLISECONDS = 6000;
+
+export function say(text, kind = "good") {
+  const message = h("p", { class: "message", data: { kind } }, text);
+  document.querySelector("#messages").append(message);
+  setTimeout(() => message.remove(), SHOWN_MILLISECONDS);
+}
+
+/** Does it, with the button at rest meanwhile, and says what went wrong. */
+export async function attempt(button, act) {
+  if (button) button.disabled = true;
+  try {
+    return await act();
+  } catch (error) {
+    say(error.message, "bad");
+    return undefined;
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
