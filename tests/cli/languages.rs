@@ -12,9 +12,12 @@ use crate::support::author::{cache, lasting_dir, plugin};
 
 /// Makes a plugin, where an earlier run's was, and takes over what that one's tools left.
 fn fresh(language: &str, kind: &str, kept: &[&str]) -> std::path::PathBuf {
+    fresh_named(&format!("{language}-{kind}"), language, kind, kept)
+}
+
+fn fresh_named(name: &str, language: &str, kind: &str, kept: &[&str]) -> std::path::PathBuf {
     let dir = lasting_dir("plugins");
-    let name = format!("{language}-{kind}");
-    let (project, aside) = (dir.join(&name), dir.join(format!("{name}-kept")));
+    let (project, aside) = (dir.join(name), dir.join(format!("{name}-kept")));
     fs::create_dir_all(&aside).expect("a folder");
     for name in kept {
         // Absent in the first run.
@@ -22,7 +25,7 @@ fn fresh(language: &str, kind: &str, kept: &[&str]) -> std::path::PathBuf {
     }
     let _ = fs::remove_dir_all(&project);
     let within = dir.to_str().expect("text");
-    let new = ["new", &name, "--lang", language, "--within", within];
+    let new = ["new", name, "--lang", language, "--within", within];
     match kind {
         "task" => plugin(&new).ok(),
         kind => plugin(&[new.as_slice(), &["--kind", kind]].concat()).ok(),
@@ -140,5 +143,74 @@ fn a_plugin_in_python_from_nothing_to_its_passed_scenarios() {
 fn a_delivery_in_python_from_nothing_to_its_passed_scenarios() {
     if has("python3", &["-c", "import ensurepip, venv"], "Python") {
         delivery_is_built_and_passes("python", &[".venv"]);
+    }
+}
+
+/// A plugin in JavaScript of one step, with one scenario.
+fn small_in_javascript(name: &str, source: &str, capabilities: &str, scenario: &str) -> String {
+    let project = fresh_named(name, "js", "task", &["node_modules"]);
+    fs::remove_dir_all(project.join("scenarios")).expect("removed");
+    fs::create_dir(project.join("scenarios")).expect("a folder");
+    let manifest = format!(
+        "id = \"{name}\"\nversion = \"0.1.0\"\nkind = \"task\"\ncontract = \"0.1\"\nrestart = \"idempotent\"\n{capabilities}"
+    );
+    for (path, text) in [
+        ("plugin.toml", manifest.as_str()),
+        ("src/plugin.js", source),
+        ("scenarios/one.toml", scenario),
+    ] {
+        fs::write(project.join(path), text).expect("written");
+    }
+    project.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_plugin_that_asks_for_nothing_is_built_without_http() {
+    if !has("npm", &["--version"], "JavaScript") {
+        return;
+    }
+    let project = small_in_javascript(
+        "js-pure",
+        "import { defineTask, done } from \"./orchestrator.js\";\n\
+         export const { task, resumable } = defineTask({ start: (context) => done({ run: context.runId }) });\n",
+        "",
+        "[expect]\noutcome = \"success\"\nresponse = { run = \"1.1\" }\n",
+    );
+
+    let built = plugin(&["build", &project, &cache()]).ok();
+    let tested = plugin(&["test", &project, &cache()]).ok();
+    let inspected = plugin(&["inspect", &project]).ok();
+
+    assert!(built.contains("fits contract 0.1"), "{built}");
+    assert!(tested.contains("1 scenario passed"), "{tested}");
+    assert!(!inspected.contains("orchestrator:host/http"), "{inspected}");
+}
+
+#[test]
+fn a_request_before_a_save_that_a_crash_would_repeat_is_found() {
+    if !has("npm", &["--version"], "JavaScript") {
+        return;
+    }
+    let project = small_in_javascript(
+        "js-saves",
+        "import { defineTask, done, save, send } from \"./orchestrator.js\";\n\
+         const order = () => send(\"POST\", \"https://api.example.com/orders\");\n\
+         const start = () => { order(); save({ ordered: true }); return done(); };\n\
+         export const { task, resumable } = defineTask({ start, resume: () => done() });\n",
+        "capabilities = [\"http\"]\nhosts = [\"https://api.example.com\"]\n",
+        "[[answers]]\nmethod = \"POST\"\nurl = \"https://api.example.com/orders\"\n[expect]\noutcome = \"success\"\n",
+    );
+    plugin(&["build", &project, &cache()]).ok();
+
+    let tested = plugin(&["test", &project, &cache()]);
+
+    assert_eq!(tested.code, Some(1), "{}", tested.out);
+    for wanted in [
+        "host killed in step 0 before save 1: repeated in doubt, ended in success",
+        "sent again after a crash, without an Idempotency-Key",
+        "host killed in step 0: repeated, ended in success",
+        "1 scenario, 1 failure",
+    ] {
+        assert!(tested.out.contains(wanted), "{wanted}: {}", tested.out);
     }
 }
