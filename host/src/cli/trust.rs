@@ -33,8 +33,8 @@ impl CaArgs {
     }
 
     /// Why the server at `base` was not called, with what to do about a certificate.
-    pub(super) fn unanswered(&self, error: reqwest::Error, base: &str) -> anyhow::Error {
-        match (certificate_error(&error), &self.ca) {
+    pub(super) fn unanswered(&self, error: &reqwest::Error, base: &str) -> anyhow::Error {
+        match (certificate_error(error), &self.ca) {
             (Some(CertificateError::UnknownIssuer), None) => anyhow!(
                 "the certificate of {base} is not trusted: it is signed by no public authority. Name the PEM file of the one that signed it with --ca"
             ),
@@ -46,7 +46,7 @@ impl CaArgs {
                 )
             }
             (Some(why), _) => anyhow!("the certificate of {base} is not accepted: {why}"),
-            (None, _) => anyhow!("{base} does not answer: {}", innermost(&error)),
+            (None, _) => anyhow!("{base} does not answer: {}", innermost(error)),
         }
     }
 }

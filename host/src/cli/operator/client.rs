@@ -64,7 +64,7 @@ impl OperatorClient {
             request = request.json(&body);
         }
         let response = request.send().await;
-        let response = response.map_err(|error| self.ca.unanswered(error, &self.base))?;
+        let response = response.map_err(|error| self.ca.unanswered(&error, &self.base))?;
         let status = response.status();
         let bytes = response.bytes().await?;
         if status.is_success() {

@@ -87,7 +87,7 @@ async fn upload(
         .body(component)
         .send()
         .await
-        .map_err(|error| args.ca.unanswered(error, address))?;
+        .map_err(|error| args.ca.unanswered(&error, address))?;
     let status = response.status();
     let text = response.text().await.unwrap_or_default();
     Ok((status, serde_json::from_str(&text).unwrap_or_default()))
