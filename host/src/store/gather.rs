@@ -99,12 +99,17 @@ where
 
     /// Until nobody wishes for anything.
     async fn work(&self, store: Store) {
+        let mut at_work = AtWork {
+            gather: self,
+            is_over: false,
+        };
         loop {
             let wishes = {
                 let mut shared = self.lock();
                 let number = shared.wishes.len().min(MOST_TOGETHER);
                 if number == 0 {
                     shared.is_at_work = false;
+                    at_work.is_over = true;
                     return;
                 }
                 shared.wishes.drain(..number).collect::<Vec<_>>()
@@ -168,10 +173,64 @@ where
     }
 }
 
+/// Whoever makes the writes. Where that is cut off, those who wait are told, and the next one begins anew.
+struct AtWork<'a, T, R>
+where
+    T: Clone + Send + Sync + 'static,
+    R: Send + 'static,
+{
+    gather: &'a Gather<T, R>,
+    is_over: bool,
+}
+
+impl<T, R> Drop for AtWork<'_, T, R>
+where
+    T: Clone + Send + Sync + 'static,
+    R: Send + 'static,
+{
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut shared = self.gather.lock();
+            shared.is_at_work = false;
+            shared.wishes.clear();
+        }
+    }
+}
+
 /// The same error for one more caller.
 fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(source) => StoreError::Unavailable(Arc::clone(source)),
         _ => StoreError::Closing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes each write, unless it is one that no code expects.
+    fn make<'c>(
+        _: &'c Store,
+        _: &'c mut Tx,
+        writes: &'c [bool],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<()>>> + Send + 'c>> {
+        assert!(writes.iter().all(|is_expected| *is_expected));
+        Box::pin(async { Ok(writes.iter().map(|_| ()).collect()) })
+    }
+
+    #[tokio::test]
+    async fn a_maker_that_is_cut_off_leaves_nobody_waiting_and_the_next_write_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&Store::embedded_url(dir.path())).await.unwrap();
+        let gather = Gather::new(make as Together<bool, ()>);
+
+        let cut_off = gather.write(&store, false).await;
+        // By another opening: what the panic met is that one's.
+        let store = Store::open(&Store::embedded_url(dir.path())).await.unwrap();
+        let next = gather.write(&store, true).await;
+
+        assert!(cut_off.is_err());
+        assert!(next.is_ok(), "{next:?}");
     }
 }
