@@ -4,18 +4,17 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod plugins;
 mod signals;
 
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
-use crate::domain::time::Timestamp;
 use crate::janitor::Janitor;
 use crate::lease::HostLease;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
-use crate::plugins::{CompilerSettings, OutboundSettings, PluginSettings, Plugins};
 use crate::registry::Registry;
 use crate::relay::Relay;
 use crate::rotation::KeyKeeper;
@@ -31,8 +30,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Calls beside the runner's steps: deliveries and cancellations.
-const CALLS_BESIDE_STEPS: usize = 32;
 /// How long open requests may take once the server stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
@@ -49,7 +46,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     data_dir::make(&config.data_dir)?;
     let _lock = data_dir::lock(&config.data_dir)?;
     let keys = Keys::from_source(config.master_key.clone(), &random)?;
-    let plugins = open_plugins(&config, &keys, &clock);
+    let plugins = plugins::open(&config, &keys, &clock);
     data_dir::make_private_database(&config)?;
     let store = Store::open(&config.database_url).await;
     let store = store
@@ -73,7 +70,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let installation = installation_id(&store, &random).await?;
     let registry = Registry::new(store.clone(), plugins.await??);
-    let shared = share_plugins(&registry, &config, clock.now());
+    let shared = plugins::share(&registry, &config, clock.now());
     shared
         .await
         .context("the shared plugins cannot be loaded")?;
@@ -328,41 +325,6 @@ impl Server {
         let public = self.config.public_url.clone();
         public.unwrap_or_else(|| format!("{}://{}", self.scheme(), self.address))
     }
-}
-
-/// Compiles or maps the plugins beside what else the start has to do.
-fn open_plugins(
-    config: &Config,
-    keys: &Keys,
-    clock: &Clock,
-) -> tokio::task::JoinHandle<anyhow::Result<Plugins>> {
-    let settings = PluginSettings {
-        data_dir: config.data_dir.clone(),
-        cache_key: keys.plugin_cache,
-        concurrent_steps: config.workers + CALLS_BESIDE_STEPS,
-        limits: config.step_limits.clone(),
-        outbound: OutboundSettings {
-            allow: config.outbound_allow.clone(),
-            extra_ca_pem: config.outbound_ca_pem.clone(),
-            ..OutboundSettings::default()
-        },
-        compiler: CompilerSettings::default(),
-        mail: config.mail.clone(),
-    };
-    let clock = clock.clone();
-    tokio::task::spawn_blocking(move || {
-        Plugins::open(settings, clock).context("the plugins cannot be loaded")
-    })
-}
-
-/// What this host brings for all: the plugins that are built in, and those of the operator's folder.
-async fn share_plugins(registry: &Registry, config: &Config, now: Timestamp) -> anyhow::Result<()> {
-    registry.keep_builtins(now).await?;
-    if let Some(folder) = &config.shared_plugins {
-        let plugins = registry.share_folder(folder, now).await?;
-        tracing::info!(plugins, folder = %folder.display(), "plugins are shared with all projects");
-    }
-    Ok(())
 }
 
 fn announce(server: &Server, made: Option<&str>) {

@@ -13,8 +13,6 @@ use crate::domain::time::Timestamp;
 use sqlx::any::AnyRow;
 use std::sync::Arc;
 
-/// Entries that one pass removes.
-const BATCH: i64 = 1_000;
 /// An hour, in microseconds.
 const HOUR: i64 = 3_600_000_000;
 
@@ -92,27 +90,12 @@ impl Store {
 
     /// Removes entries of before `end`, at most a batch of them; returns how many.
     pub async fn forget_audit(&self, end: Timestamp) -> Result<u64> {
-        // Asked without a write, because mostly there is nothing to do.
-        let found = sqlx::query("SELECT id FROM audit_log WHERE created_at < $1 LIMIT 1")
-            .bind(end.0)
-            .fetch_optional(&self.read)
-            .await?;
-        if found.is_none() {
-            return Ok(0);
-        }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let removed = sqlx::query(
-                    "DELETE FROM audit_log WHERE id IN \
-                     (SELECT id FROM audit_log WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
-                )
-                .bind(end.0)
-                .bind(BATCH)
-                .execute(tx)
-                .await?;
-                Ok(removed.rows_affected())
-            })
-        })
+        self.forget(
+            "SELECT id FROM audit_log WHERE created_at < $1 LIMIT 1",
+            "DELETE FROM audit_log WHERE id IN \
+             (SELECT id FROM audit_log WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+            end.0,
+        )
         .await
     }
 

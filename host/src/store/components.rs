@@ -2,13 +2,14 @@
 
 use super::plugin_users::hold;
 use super::rows::{Columns, to_json};
-use super::{Result, Store, Tx};
+use super::{Result, Store};
 use crate::domain::audit::{Action, Change};
 use crate::domain::ids::ProjectId;
 use crate::domain::plugin::{Component, MOST_COMPONENTS};
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value, json};
-use sqlx::any::AnyRow;
+use sqlx::Executor;
+use sqlx::any::{Any, AnyRow};
 use std::collections::BTreeSet;
 
 /// An entry to be kept under its name, in place of what is there.
@@ -38,13 +39,7 @@ impl Store {
         project: ProjectId,
         name: &str,
     ) -> Result<Option<Component>> {
-        let sql = format!("SELECT {COLUMNS} FROM components WHERE project_id = $1 AND name = $2");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(project.0)
-            .bind(name)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(read).transpose()
+        find(&self.read, project, name).await
     }
 
     /// Keeps an entry. `None`: the project has as many as it may.
@@ -69,7 +64,7 @@ impl Store {
                 if others >= MOST_COMPONENTS {
                     return Ok(None);
                 }
-                let before = find(tx, project, &new.name).await?;
+                let before = find(&mut *tx, project, &new.name).await?;
                 let sql = format!(
                     "INSERT INTO components (project_id, name, plugin, config, url, created_at, updated_at) \
                      VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (project_id, name) DO UPDATE SET \
@@ -123,12 +118,16 @@ impl Store {
     }
 }
 
-async fn find(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<Component>> {
+async fn find(
+    at: impl Executor<'_, Database = Any>,
+    project: ProjectId,
+    name: &str,
+) -> Result<Option<Component>> {
     let sql = format!("SELECT {COLUMNS} FROM components WHERE project_id = $1 AND name = $2");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(project.0)
         .bind(name)
-        .fetch_optional(tx)
+        .fetch_optional(at)
         .await?;
     row.as_ref().map(read).transpose()
 }

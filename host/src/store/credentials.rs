@@ -1,13 +1,14 @@
 //! Credentials: written by name, listed without their secrets. Sealed ones are opened by the room `tokens`.
 
 use super::rows::{Columns, to_json};
-use super::{Result, Store, Tx};
+use super::{Result, Store};
 use crate::domain::audit::{Action, Change};
 use crate::domain::credential::MOST_CREDENTIALS;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 use serde_json::json;
-use sqlx::any::AnyRow;
+use sqlx::Executor;
+use sqlx::any::{Any, AnyRow};
 
 /// A credential without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Store {
         self.write(move |tx| {
             Box::pin(async move {
                 let hosts = to_json("credentials", &new.hosts)?;
-                let before = find(tx, project, &new.name).await?;
+                let before = find(&mut *tx, project, &new.name).await?;
                 let sql = format!(
                     "UPDATE credentials SET type = $3, hosts = $4, detail = $5, sealed = $6, updated_at = $7 \
                      WHERE project_id = $1 AND name = $2 RETURNING {COLUMNS}"
@@ -133,13 +134,7 @@ impl Store {
         project: ProjectId,
         name: &str,
     ) -> Result<Option<KeptCredential>> {
-        let sql = format!("SELECT {COLUMNS} FROM credentials WHERE project_id = $1 AND name = $2");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(project.0)
-            .bind(name)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(read).transpose()
+        find(&self.read, project, name).await
     }
 
     /// With its sealed secret, for use.
@@ -196,12 +191,16 @@ impl Store {
     }
 }
 
-async fn find(tx: &mut Tx, project: ProjectId, name: &str) -> Result<Option<KeptCredential>> {
+async fn find(
+    at: impl Executor<'_, Database = Any>,
+    project: ProjectId,
+    name: &str,
+) -> Result<Option<KeptCredential>> {
     let sql = format!("SELECT {COLUMNS} FROM credentials WHERE project_id = $1 AND name = $2");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(project.0)
         .bind(name)
-        .fetch_optional(tx)
+        .fetch_optional(at)
         .await?;
     row.as_ref().map(read).transpose()
 }

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// How long a repeated request is answered with the first one's job.
 pub const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most rows that are removed at once.
-const BATCH: i64 = 1_000;
 
 /// A client's key, and the call that it came with: another call is another request.
 #[derive(Clone, Debug)]
@@ -65,29 +63,12 @@ impl Store {
 
     /// Removes keys that are over, at most a batch of them.
     pub async fn forget_idempotency_keys(&self, now: Timestamp) -> Result<u64> {
-        let end = oldest(now);
-        // Asked without a write, because mostly there is nothing to do.
-        let found =
-            sqlx::query("SELECT job_id FROM idempotency_keys WHERE created_at <= $1 LIMIT 1")
-                .bind(end)
-                .fetch_optional(&self.read)
-                .await?;
-        if found.is_none() {
-            return Ok(0);
-        }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let dropped = sqlx::query(
-                    "DELETE FROM idempotency_keys WHERE (project_id, idempotency_key) IN (SELECT project_id, \
-                     idempotency_key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
-                )
-                .bind(end)
-                .bind(BATCH)
-                .execute(tx)
-                .await?;
-                Ok(dropped.rows_affected())
-            })
-        })
+        self.forget(
+            "SELECT job_id FROM idempotency_keys WHERE created_at <= $1 LIMIT 1",
+            "DELETE FROM idempotency_keys WHERE (project_id, idempotency_key) IN (SELECT project_id, \
+             idempotency_key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
+            oldest(now),
+        )
         .await
     }
 }

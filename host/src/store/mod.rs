@@ -20,6 +20,7 @@ mod delivery_list;
 mod dialect;
 mod fail_points;
 mod firings;
+mod forget;
 mod gather;
 mod history;
 mod hosts;

@@ -5,9 +5,6 @@ use super::{Result, Store};
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 
-/// Most sessions that are removed at once.
-const BATCH: i64 = 1_000;
-
 /// A session to be kept, or as it is kept.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -76,27 +73,12 @@ impl Store {
 
     /// Removes sessions that are over, at most a batch of them.
     pub async fn forget_sessions(&self, now: Timestamp) -> Result<u64> {
-        // Asked without a write, because mostly there is nothing to do.
-        let found = sqlx::query("SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 1")
-            .bind(now.0)
-            .fetch_optional(&self.read)
-            .await?;
-        if found.is_none() {
-            return Ok(0);
-        }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let dropped = sqlx::query(
-                    "DELETE FROM sessions WHERE id IN \
-                     (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-                )
-                .bind(now.0)
-                .bind(BATCH)
-                .execute(tx)
-                .await?;
-                Ok(dropped.rows_affected())
-            })
-        })
+        self.forget(
+            "SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 1",
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            now.0,
+        )
         .await
     }
 }
