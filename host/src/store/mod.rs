@@ -97,8 +97,8 @@ use crate::domain::quota::{Limits, OverQuota};
 use dialect::Dialect;
 use gather::Gather;
 use lookups::Lookups;
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Connection};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,6 +208,9 @@ const READ_CONNECTIONS: u32 = 8;
 /// Writes that run side by side on PostgreSQL.
 const WRITE_CONNECTIONS: u32 = 8;
 
+/// For how long a connection that nobody used is taken to be alive.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
@@ -307,6 +310,16 @@ fn pool(dialect: Dialect, connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // Each is asked whether it is alive when it is given back; once more only where that was long ago.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| Box::pin(dialect.greet(connection)))
 }
 
