@@ -23,7 +23,7 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
     installation.start()?.stop()?;
     let server = installation.start()?;
     let mut client = server.client().await?;
-    client.call("GET", "/orchestrations", None).await?;
+    client.call("GET", "/health/ready", None).await?;
     sleep(Duration::from_secs(2)).await;
     let (idle, idle_start) = (server.memory()?, server.took);
     let one = r#"{"component": "delay", "actionParameters": {"seconds": 3600}, "phase": "1"}"#;
@@ -56,7 +56,7 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
 
     let server = installation.start()?;
     let mut client = server.client().await?;
-    client.call("GET", "/orchestrations", None).await?;
+    client.call("GET", "/health/ready", None).await?;
     sleep(Duration::from_secs(2)).await;
     let (again, start) = (server.memory()?, server.took);
     server.stop()?;

@@ -17,11 +17,22 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most revisions in memory; beyond, all are forgotten and read again as needed.
+/// Most revisions in memory, and most bytes that their rows have together; beyond either, all are forgotten and read again
+/// as needed. In memory they take several times those bytes.
 const MOST_KEPT: usize = 10_000;
+const MOST_BYTES: usize = 8 << 20;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cache(Arc<Mutex<HashMap<RevisionId, Arc<Revision>>>>);
+pub(super) struct Cache(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    revisions: HashMap<RevisionId, Arc<Revision>>,
+    bytes: usize,
+}
+
+/// A revision and the bytes of its row.
+struct Weighed(Arc<Revision>, usize);
 
 const SELECT: &str = "SELECT id, tasks, notifications FROM revisions WHERE id = $1";
 
@@ -32,9 +43,9 @@ impl Cache {
             return Ok(revision);
         }
         let row = sqlx::query(SELECT).bind(id.0).fetch_optional(pool).await?;
-        let revision = Arc::new(read(row.as_ref())?);
-        self.keep(&revision);
-        Ok(revision)
+        let read = read(row.as_ref())?;
+        self.keep(&read);
+        Ok(read.0)
     }
 
     /// The revision as a transaction sees it.
@@ -77,9 +88,9 @@ impl Cache {
             .fetch_all(pool)
             .await?;
         for row in &committed {
-            let revision = Arc::new(read(Some(row))?);
-            self.keep(&revision);
-            found.insert(revision.id, revision);
+            let read = read(Some(row))?;
+            self.keep(&read);
+            found.insert(read.0.id, read.0);
         }
         for [id] in unknown {
             if let Entry::Vacant(place) = found.entry(RevisionId(id)) {
@@ -87,23 +98,26 @@ impl Cache {
                     .bind(id)
                     .fetch_optional(&mut *tx)
                     .await?;
-                place.insert(Arc::new(read(row.as_ref())?));
+                place.insert(read(row.as_ref())?.0);
             }
         }
         Ok(found)
     }
 
-    fn keep(&self, revision: &Arc<Revision>) {
+    fn keep(&self, Weighed(revision, bytes): &Weighed) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.clear();
+        if kept.revisions.len() >= MOST_KEPT || kept.bytes + bytes > MOST_BYTES {
+            *kept = Kept::default();
         }
-        kept.insert(revision.id, Arc::clone(revision));
+        let before = kept.revisions.insert(revision.id, Arc::clone(revision));
+        if before.is_none() {
+            kept.bytes += bytes;
+        }
     }
 
     fn recall(&self, id: RevisionId) -> Option<Arc<Revision>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&id).cloned()
+        kept.revisions.get(&id).cloned()
     }
 }
 
@@ -114,14 +128,16 @@ fn missing() -> StoreError {
     }
 }
 
-fn read(row: Option<&sqlx::any::AnyRow>) -> Result<Revision> {
+fn read(row: Option<&sqlx::any::AnyRow>) -> Result<Weighed> {
     let row = row.ok_or_else(missing)?;
     let columns = Columns::of(row, "revisions");
-    Ok(Revision {
+    let bytes = columns.text("tasks")?.len() + columns.text("notifications")?.len();
+    let revision = Revision {
         id: RevisionId(columns.int("id")?),
         tasks: columns.json("tasks")?,
         notifications: columns.json("notifications")?,
-    })
+    };
+    Ok(Weighed(Arc::new(revision), bytes))
 }
 
 /// Adds a revision and makes it the orchestration's current one. The project's account is locked.
