@@ -28,9 +28,11 @@ async function show() {
   const found = find(location.hash);
   for (const link of frame.querySelectorAll("nav a")) {
     const [, of] = link.getAttribute("href").split("/");
-    const isHere = location.hash.replace(/^#?\/?/, "").split(/[/?]/)[0] === of || (of === "orchestrations" && location.hash.startsWith("#/jobs/"));
-    if (isHere) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    const isHere = location.hash.replace(/^#?\/?/, "").split(/[/?]/)[0] === of;
+    if (isHere) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else link.removeAttribute("aria-current");
   }
   const page = h("div", { class: "page" });
   if (!found) {
@@ -59,6 +61,7 @@ async function start(signedIn) {
   if (token) {
     who.textContent = token.owner.name;
     who.title = token.description;
+    if (location.hash.startsWith("#/sign-in")) history.replaceState(null, "", "#/");
     store = new Store();
     const live = document.querySelector("#live");
     store.listen(() => {
@@ -66,9 +69,16 @@ async function start(signedIn) {
       live.textContent = store.state;
       live.dataset.live = store.state === "Live";
     }, new AbortController().signal);
+    store.listen(alarm, new AbortController().signal);
     await store.open().catch((error) => say(error.message, "bad"));
   }
   await show();
+}
+
+/** A job that fails is told on every page. */
+function alarm(event) {
+  if (event?.event !== "job" || event.status !== "error") return;
+  say(h("a", { href: `#/jobs/${event.jobId}` }, `${store.name(event.orchestrationId)} failed`), "bad");
 }
 
 function chooseTheme(name) {
@@ -86,8 +96,23 @@ document.querySelector("#sign-out").addEventListener("click", async () => {
   start(null);
 });
 addEventListener("hashchange", () => {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   scrollTo(0, 0);
   show().then(() => main.focus({ preventScroll: true }));
+});
+addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, select, textarea, dialog");
+  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const search = main.querySelector("input[type=search]");
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  } else if (event.key === "Escape" && event.target.matches?.("input[type=search]")) {
+    event.target.value = "";
+    event.target.dispatchEvent(new Event("input"));
+    event.target.blur();
+  }
 });
 addEventListener("signed-out", () => {
   if (token) start(null);

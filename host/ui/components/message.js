@@ -3,10 +3,14 @@
 import { h } from "../element.js";
 
 const SHOWN_MILLISECONDS = 6000;
+const MOST_AT_ONCE = 4;
 
+/** `text` may hold elements. */
 export function say(text, kind = "good") {
   const message = h("p", { class: "message", data: { kind } }, text);
-  document.querySelector("#messages").append(message);
+  const all = document.querySelector("#messages");
+  all.append(message);
+  if (all.childElementCount > MOST_AT_ONCE) all.firstElementChild.remove();
   setTimeout(() => message.remove(), SHOWN_MILLISECONDS);
 }
 

@@ -1,0 +1,96 @@
+//! How quick the pages are, and how little they load.
+
+use super::Desk;
+use serde_json::Value;
+
+/// Bytes that the first page may load, and milliseconds that it may take.
+const MOST_BYTES: u64 = 100_000;
+const MOST_MILLISECONDS: u64 = 300;
+const ATTEMPTS: usize = 8;
+const MANY: usize = 10_000;
+
+/// What was loaded since the navigation began, and until when the page's contents were there.
+const LOADED: &str = "(async () => {
+    while (!document.querySelector('#sign-in, main .page h1')) await new Promise((done) => requestAnimationFrame(done));
+    const now = performance.now();
+    const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    return { milliseconds: Math.ceil(now), bytes: all.reduce((sum, one) => sum + one.transferSize, 0), files: all.length };
+})()";
+
+/// The best of several attempts; the machine has other things to do, too.
+fn best(all: &[Value]) -> (u64, u64) {
+    let number = |one: &Value, name: &str| one[name].as_u64().expect("a number");
+    let times = all.iter().map(|one| number(one, "milliseconds"));
+    let bytes = all.iter().map(|one| number(one, "bytes"));
+    (times.min().expect("one"), bytes.max().expect("one"))
+}
+
+#[tokio::test]
+async fn the_first_page_is_small_and_there_at_once() {
+    let Some(mut desk) = Desk::open().await else {
+        return;
+    };
+    let page = format!("{}/ui/", desk.process.base);
+    for what in ["signed in", "signed out"] {
+        let mut all = Vec::new();
+        for _ in 0..ATTEMPTS {
+            desk.browser.load("about:blank").await;
+            desk.browser.forget_files().await;
+            desk.browser.load(&page).await;
+            desk.browser.until("location.protocol === 'http:'").await;
+            all.push(desk.browser.run(LOADED).await);
+        }
+        let (milliseconds, bytes) = best(&all);
+        println!(
+            "first page, {what}: {milliseconds} ms at best of {ATTEMPTS}, {bytes} bytes, {} files",
+            all[0]["files"]
+        );
+        assert!(bytes < MOST_BYTES, "{what}: {all:?}");
+        assert!(milliseconds < MOST_MILLISECONDS, "{what}: {all:?}");
+        desk.browser
+            .run("fetch('session', { method: 'DELETE' }).then((answer) => answer.status)")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_orchestrations_are_listed_and_searched_at_once() {
+    let Some(mut desk) = Desk::open().await else {
+        return;
+    };
+    desk.fill(MANY).await;
+    let browser = &mut desk.browser;
+    let page = format!("{}/ui/?many#/orchestrations", desk.process.base);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        browser.load("about:blank").await;
+        browser.load(&page).await;
+        browser.until("location.protocol === 'http:'").await;
+        all.push(browser.run(LOADED).await);
+    }
+    let (listed, bytes) = best(&all);
+    println!("the list of {MANY} orchestrations: {listed} ms at best, {bytes} bytes");
+    assert!(listed < 3_000, "{all:?}");
+    browser.see("main tbody tr:nth-child(25)").await;
+    browser.read(&format!("of {MANY}")).await;
+
+    // Each key is shown before the next one is typed.
+    let search = "(() => {
+        const input = document.querySelector('input[type=search]');
+        const times = ['9', '99', '999', '9999'].map((text) => {
+            const start = performance.now();
+            input.value = text;
+            input.dispatchEvent(new Event('input'));
+            document.body.getBoundingClientRect();
+            return performance.now() - start;
+        });
+        return Math.ceil(Math.min(...times));
+    })()";
+    let milliseconds = browser.run(search).await.as_u64().expect("a number");
+    println!("a key of a search among {MANY} orchestrations: {milliseconds} ms at best");
+    browser
+        .until("document.querySelectorAll('main tbody tr').length === 1")
+        .await;
+    assert!(milliseconds < 100, "{milliseconds}");
+    assert_eq!(browser.complaints(), [] as [String; 0]);
+}
