@@ -1,6 +1,6 @@
 // The frame of all pages: who is signed in, where to go, light or dark; and the page that the address names.
 
-import { signOut, whoIsIt } from "./api.js";
+import { get, signOut, whoIsIt } from "./api.js";
 import { say } from "./components/message.js";
 import { fill, h } from "./element.js";
 import { signInPage } from "./pages/sign-in.js";
@@ -76,9 +76,12 @@ async function start(signedIn) {
 }
 
 /** A job that fails is told on every page. */
-function alarm(event) {
+async function alarm(event) {
   if (event?.event !== "job" || event.status !== "error") return;
-  say(h("a", { href: `#/jobs/${event.jobId}` }, `${store.name(event.orchestrationId)} failed`), "bad");
+  const { orchestrationId, jobId } = event;
+  // One that was made a moment ago is not known yet.
+  const known = store.orchestrations.get(orchestrationId) ?? (await get(`orchestrations/${orchestrationId}`).catch(() => null));
+  say(h("a", { href: `#/jobs/${jobId}` }, `${known?.name ?? `Job ${jobId}`} failed`), "bad");
 }
 
 function chooseTheme(name) {

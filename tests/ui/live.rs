@@ -33,13 +33,13 @@ async fn the_overview_raises_the_alarm_by_itself_when_a_job_fails_or_waits_too_l
     let failed = run(&desk, "Nightly load", failing).await;
 
     let browser = &mut desk.browser;
+    browser.see(".message[data-kind=bad] a").await;
+    browser.read("Nightly load failed").await;
     let alarm = format!(".alarms a[href='#/jobs/{failed}']");
     browser.see(&alarm).await;
     browser
         .read("component answered 400 Bad Request: no such table")
         .await;
-    browser.see(".message[data-kind=bad] a").await;
-    browser.read("Nightly load failed").await;
     // Eleven minutes later, by the browser's own clock.
     browser
         .run("{ const now = Date.now; Date.now = () => now() + 660_000; }")
@@ -70,7 +70,10 @@ async fn a_job_is_watched_with_its_progress_and_a_log_that_follows_and_can_be_se
     browser.go(&format!("#/jobs/{job}")).await;
     browser.read("3 of 4 tasks").await;
     browser.see(".progress[aria-valuenow='75']").await;
-    // It says nothing of how far it is, so neither do the pages.
+    let percent = "import('./components/progress.js').then(({ shareOf }) => ['45 %: loads', '145 %: x', 'loads 45 %: x'] \
+                   .map((message) => shareOf({ status: 'processing', message })))";
+    assert_eq!(browser.run(percent).await, json!([0.45, 1, null]));
+    // This one says nothing of how far it is, so neither do the pages.
     browser
         .run("document.querySelector('[data-task=\"3\"]').click()")
         .await;

@@ -44,6 +44,7 @@ impl Desk {
         client.post("/orchestrations", body).await.expect(201);
         let file = self.installation.data_dir().join("orchestrator.sqlite");
         let url = format!("sqlite://{}", file.display());
+        sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&url).await.expect("connected");
         let columns = "project_id, revision_id, crontab_record, active, token_id, token_description, created_at, \
                        next_scheduled_at, task_number, job_count";

@@ -252,10 +252,10 @@ impl JobSearch {
         let since = bound.put(self.since.map_or(i64::MIN, |time| time.0));
         let until = self.until.map_or(i64::MAX, |time| time.0);
         if let Some(orchestration) = self.orchestration {
-            // As a range of both: by the id alone, the walk would be one through all jobs.
+            // As a range of both: by the id alone, the walk would be one through all jobs. No index answers what has a plus.
             return format!(
-                "project_id = {project} AND created_at >= {since} AND orchestration_id >= {} \
-                 AND (orchestration_id, id) < ({}, {}) AND created_at <= {}",
+                "+project_id = {project} AND +created_at >= {since} AND orchestration_id >= {} \
+                 AND (orchestration_id, id) < ({}, {}) AND +created_at <= {}",
                 bound.put(orchestration.0),
                 bound.put(orchestration.0),
                 bound.put(before.map_or(i64::MAX, |place| place.id)),
