@@ -23,6 +23,7 @@ async function show() {
   if (!token) {
     fill(main);
     signInPage(main, start);
+    performance.mark("shown");
     return;
   }
   const found = find(location.hash);
@@ -48,6 +49,7 @@ async function show() {
     fill(page, h("h1", {}, error.status === 403 ? "Not for this token" : "This cannot be shown"), h("p", { role: "alert" }, text));
   }
   if (signal.aborted) return;
+  performance.mark("shown");
   const title = page.querySelector("h1");
   document.title = title ? `${title.textContent} · Orchestrator` : "Orchestrator";
 }

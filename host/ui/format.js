@@ -30,7 +30,7 @@ export function lengthOf(seconds) {
 
 export function secondsBetween(start, end) {
   if (!start) return null;
-  return ((end ? new Date(end) : new Date()) - new Date(start)) / 1000;
+  return ((end ? new Date(end).getTime() : Date.now()) - new Date(start).getTime()) / 1000;
 }
 
 export const taskName = (task) => task.component ?? task.componentUrl ?? task.id ?? "task";

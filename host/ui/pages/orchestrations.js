@@ -13,6 +13,7 @@ const SIZE = 25;
 export async function orchestrations(page, { query, store, signal }) {
   const chosen = new Set();
   const strips = new Map();
+  const stale = new Set();
   let offset = Number(query.get("offset") ?? 0);
   let shownIds = [];
   const search = h("input", { type: "search", value: query.get("search") ?? "", placeholder: "Name or number", "aria-keyshortcuts": "/", oninput: () => { offset = 0; draw(); } });
@@ -91,12 +92,15 @@ export async function orchestrations(page, { query, store, signal }) {
       : pager(offset, SIZE, matching.length, (to) => { offset = to; draw(); }));
     drawBulk();
     shownIds = shown.map((one) => one.id);
-    loadStrips(shownIds.filter((id) => !strips.has(id)));
+    loadStrips(shownIds.filter((id) => !strips.has(id) || stale.has(id)));
     note("/orchestrations", Object.entries({ search: search.value, state: state.value, last: last.value, sort: sort.value, offset: offset || "" }));
   };
 
   const loadStrips = async (ids) => {
-    for (const id of ids) strips.set(id, strip([]));
+    for (const id of ids) {
+      stale.delete(id);
+      if (!strips.has(id)) strips.set(id, strip([]));
+    }
     await Promise.all(ids.map(async (id) => {
       const jobs = await get(`jobs?orchestrationId=${id}&limit=${RUNS}`).catch(() => []);
       strips.set(id, strip(jobs));
@@ -117,8 +121,9 @@ export async function orchestrations(page, { query, store, signal }) {
   draw();
   let pending = 0;
   store.listen((event) => {
-    // Its strip is read anew; many events in a row are drawn once.
-    if (event) strips.delete(event.orchestrationId);
+    if (event?.event === "task") return;
+    // Its strip is read anew, and shown as it was until then; many events in a row are drawn once.
+    if (event) stale.add(event.orchestrationId);
     pending ||= setTimeout(() => { pending = 0; if (!signal.aborted) draw(); }, 300);
   }, signal);
 }
