@@ -21,7 +21,9 @@ use crate::rotation::KeyKeeper;
 use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{Store, WakeChannel};
-use crate::tokens::{KeySource, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
+use crate::tokens::{KeySource, Keys, OperatorToken, Tokens};
+
+pub use crate::tokens::MASTER_TOKEN_FILE;
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
@@ -41,6 +43,14 @@ const OTHER_FILES: u64 = 512;
 /// # Errors
 /// What the server needs is missing, wrong or in use; the message says what.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    serve_and_tell(config, |_| {}).await
+}
+
+/// The same; `told` learns under which address, once the server answers there.
+///
+/// # Errors
+/// As of [`serve`].
+pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
     let config = within_open_files(config);
     data_dir::make(&config.data_dir)?;
@@ -129,11 +139,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let termination = signals::Termination::listen().context("signals cannot be received")?;
     announce(&server, made.as_deref());
-    let told = stop.clone();
+    // It listens already: what is asked now is answered in a moment.
+    told(&server.own_url());
+    let all = stop.clone();
     loops.spawn(async move {
         termination.wait().await;
         tracing::info!("stopping: no new work is begun, running steps may end");
-        told.stop();
+        all.stop();
     });
     let listener_settings = server.config.listener.clone();
     if let Some(tls) = listener_settings.tls.clone() {
@@ -141,12 +153,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         loops.spawn(tls.keep_fresh(server.pause(&renewed)));
         loops.spawn(signals::poke_on_hangup(renewed, stop.clone()));
     }
-    let told = stop.clone();
+    let stopped = stop.clone();
     let serving = api::serve(
         listener,
         listener_settings,
         api::router(state),
-        async move { told.stopped().await },
+        async move { stopped.stopped().await },
     );
     let late = async {
         stop.stopped().await;
@@ -323,7 +335,11 @@ impl Server {
     /// Base of the addresses in messages, which no request tells.
     fn base_url(&self) -> String {
         let public = self.config.public_url.clone();
-        public.unwrap_or_else(|| format!("{}://{}", self.scheme(), self.address))
+        public.unwrap_or_else(|| self.own_url())
+    }
+
+    fn own_url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.address)
     }
 }
 
@@ -354,9 +370,8 @@ fn announce(server: &Server, made: Option<&str>) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         components = config.components_url,
-        "listening on {}://{}",
-        server.scheme(),
-        server.address
+        "listening on {}",
+        server.own_url()
     );
 }
 

@@ -11,7 +11,7 @@ export class Refused extends Error {
   }
 }
 
-/** The answer, and how many there are in all, where the list is only a part. */
+/** The answer; and of a list that is only a part, how many there are in all, or what the next page comes before. */
 export async function callForPage(method, path, body) {
   const isFile = body instanceof Blob;
   const response = await fetch(new URL(path, BASE), {
@@ -30,7 +30,7 @@ export async function callForPage(method, path, body) {
     if (response.status === 401) dispatchEvent(new Event("signed-out"));
     throw new Refused(response.status, answer);
   }
-  return { answer, total: Number(response.headers.get("X-Total-Count") ?? 0) };
+  return { answer, total: Number(response.headers.get("X-Total-Count") ?? 0), next: response.headers.get("X-Next-Before") };
 }
 
 export const call = async (method, path, body) => (await callForPage(method, path, body)).answer;

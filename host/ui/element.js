@@ -26,6 +26,17 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
+/** The same, for what is drawn anew while somebody may be at work in it: the focus stays on what it was on. */
+export function redraw(element, ...children) {
+  const focused = element.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  fill(element, ...children);
+  if (focused === null) return;
+  const found = [...element.querySelectorAll("a, button, input, select, summary")].find((one) => keyOf(one) === focused);
+  found?.focus({ preventScroll: true });
+}
+
+const keyOf = (element) => [element.tagName, element.getAttribute("href"), element.getAttribute("aria-label"), element.dataset.task, element.textContent].join(" ");
+
 let lastId = 0;
 
 /** A label over a control; `hint` says more below. */

@@ -7,6 +7,8 @@ const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "sh
 
 export const timeOf = (text) => (text ? clock.format(new Date(text)) : "–");
 export const dayOf = (text) => (text ? day.format(new Date(text)) : "–");
+/** The time where it is today's, else the day as well. */
+export const shortOf = (text) => (text && new Date(text).setHours(0, 0, 0, 0) === new Date().setHours(0, 0, 0, 0) ? timeOf(text) : dayOf(text));
 export const wholeOf = (text) => (text ? whole.format(new Date(text)) : "");
 
 export function untilOf(text) {
@@ -28,9 +30,12 @@ export function lengthOf(seconds) {
 
 export function secondsBetween(start, end) {
   if (!start) return null;
-  return ((end ? new Date(end) : new Date()) - new Date(start)) / 1000;
+  return ((end ? new Date(end).getTime() : Date.now()) - new Date(start).getTime()) / 1000;
 }
 
 export const taskName = (task) => task.component ?? task.componentUrl ?? task.id ?? "task";
 
 export const bytesOf = (count) => (count < 1024 ? `${count} B` : count < 1048576 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1048576).toFixed(1)} MiB`);
+
+/** Who or what began a job. */
+export const by = (job) => ({ manually: "hand", scheduler: "schedule", trigger: "trigger" })[job.initializedBy] ?? job.initializedBy;

@@ -5,6 +5,7 @@ const PAGES = [
   [/^\/orchestrations$/, "orchestrations"],
   [/^\/orchestrations\/(new|\d+)$/, "orchestration"],
   [/^\/orchestrations\/(\d+)\/jobs$/, "history"],
+  [/^\/jobs$/, "history"],
   [/^\/jobs\/(\d+)$/, "job"],
   [/^\/plugins$/, "plugins"],
   [/^\/plugins\/([^/]+)$/, "plugin"],

@@ -16,10 +16,12 @@ export class Store {
 
   async open() {
     // Before the list is read, so that nothing falls between them.
-    this.#close = follow("events?kinds=job", {
+    this.#close = follow("events?kinds=job,task", {
       open: () => this.#say("Live"),
       lost: (forGood) => this.#say(forGood ? "Not connected: load this page again" : "Connecting again …"),
       job: (event) => this.#take(event),
+      // How far it is: pages that show it ask.
+      task: (event) => this.#tell(event),
     });
     await this.reload();
   }

@@ -3,6 +3,7 @@
 use super::plugins::{noop, upload};
 use super::{operator, start};
 use crate::support::client::Client;
+use crate::support::server::MASTER;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -218,4 +219,41 @@ async fn what_the_operator_changes_is_in_the_projects_log_as_the_operators() {
         entries[1]["after"]["quotas"],
         json!({"orchestrations": {"atMost": 7}})
     );
+}
+
+#[tokio::test]
+async fn a_browser_that_signs_in_and_out_is_on_record() {
+    let Some(server) = start().await else { return };
+    let nobody = server.nobody();
+    let page = |method| {
+        nobody
+            .request(method, "/ui/session")
+            .header("Sec-Fetch-Site", "same-origin")
+    };
+    let sign_in = |token: &str| page(Method::POST).body(json!({"token": token}).to_string());
+    nobody.send(sign_in("wrong")).await.expect(401);
+    let answer = nobody.send(sign_in(MASTER)).await;
+    let cookie = answer.headers["set-cookie"].clone();
+    answer.expect(201);
+    for _ in 0..2 {
+        let sign_out = page(Method::DELETE).header("Cookie", &cookie);
+        nobody.send(sign_out).await.expect(204);
+    }
+
+    let found = entries(&server.client()).await;
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (&one["action"], &one["subject"], &one["address"]))
+        .collect();
+    let (session, address) = (json!("1"), json!("127.0.0.1"));
+    let [closed, opened] = [json!("session.close"), json!("session.open")];
+    assert_eq!(
+        told,
+        [(&closed, &session, &address), (&opened, &session, &address)]
+    );
+    assert_eq!(
+        found[0]["token"],
+        json!({"id": 1, "description": "Master token"})
+    );
+    assert!(!json!(found).to_string().contains(MASTER));
 }

@@ -9,6 +9,7 @@ mod deliveries;
 mod edges;
 mod envelope;
 mod events;
+mod found_jobs;
 mod fuzz;
 mod idempotency;
 mod jobs;

@@ -119,7 +119,7 @@ async fn every_answer_keeps_browsers_out_of_trouble() {
             ("access-control-allow-origin", "*"),
             (
                 "access-control-expose-headers",
-                "X-Total-Count, Retry-After",
+                "X-Total-Count, X-Next-Before, Retry-After",
             ),
         ] {
             assert_eq!(headers[name], value, "{path}: {name}");

@@ -20,7 +20,7 @@ async fn an_unknown_address_is_answered_in_the_envelope() {
     for path in [
         "/",
         "/orchestrations/1/nothing",
-        "/jobs",
+        "/jobs/1/nothing",
         "/v2/storage",
         "/runs",
     ] {
@@ -111,6 +111,6 @@ async fn browsers_of_any_origin_may_ask() {
     assert_eq!(refused.headers["access-control-allow-origin"], "*");
     assert_eq!(
         refused.headers["access-control-expose-headers"],
-        "X-Total-Count, Retry-After"
+        "X-Total-Count, X-Next-Before, Retry-After"
     );
 }

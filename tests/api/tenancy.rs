@@ -74,6 +74,7 @@ const NAMED: &[(Method, &str, &str, u16)] = &[
 /// Every call that names nothing: what it answers does not depend on other projects.
 const NAMELESS: &[&str] = &[
     "/orchestrations",
+    "/jobs",
     "/components",
     "/credentials",
     "/plugins",

@@ -2,6 +2,7 @@
 
 mod audit;
 mod deaths;
+mod found_jobs;
 mod hosts;
 mod idempotency;
 mod job_events;

@@ -121,7 +121,7 @@ async fn a_browsers_session_goes_on_under_another_key() {
     let store = &test.store;
     let before = host(store, &[OLD], 1).await.unwrap();
     let (session, _) = before
-        .open_session(test.project, "a-token-of-this-project")
+        .open_session(store, test.project, "a-token-of-this-project")
         .await
         .unwrap();
     let tokens = host(store, &[NEW, OLD], 2).await.unwrap();

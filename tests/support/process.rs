@@ -148,7 +148,8 @@ pub struct Process {
 }
 
 impl Process {
-    async fn start(mut command: Command) -> Self {
+    /// Waits until it listens.
+    pub async fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("started");
         let (sender, mut log) = watch::channel(String::new());
         collect(child.stderr.take().expect("piped"), sender.clone());
@@ -169,6 +170,18 @@ impl Process {
     /// What it has printed so far, both streams.
     pub fn log(&self) -> String {
         self.log.borrow().clone()
+    }
+
+    /// What follows these words on their line, once they were printed.
+    pub async fn has_said(&self, words: &str) -> String {
+        until(words, || {
+            let log = self.log();
+            let line = log
+                .split_once(words)
+                .and_then(|(_, rest)| rest.split_once('\n'));
+            std::future::ready(line.map(|(line, _)| line.to_owned()).ok_or(log.clone()))
+        })
+        .await
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -162,6 +162,33 @@ impl Browser {
         self.run(&tell).await;
     }
 
+    /// As if no page of the server had been here before.
+    pub async fn forget_files(&mut self) {
+        self.ask("Network.clearBrowserCache", json!({})).await;
+    }
+
+    /// Presses a key, as `Tab`, `Enter`, `Escape` or a character.
+    pub async fn key(&mut self, key: &str) {
+        let text = match key {
+            "Enter" => "\r",
+            one if one.chars().count() == 1 => one,
+            _ => "",
+        };
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            _ => 0,
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.ask("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
     pub async fn choose_file(&mut self, selector: &str, path: &str) {
         self.see(selector).await;
         let document = self.ask("DOM.getDocument", json!({})).await;

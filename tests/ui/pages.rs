@@ -141,6 +141,7 @@ async fn every_page_can_be_used_by_everybody_in_light_and_dark_and_on_a_phone() 
         "#/orchestrations/new",
         "#/orchestrations/1",
         "#/orchestrations/1/jobs",
+        "#/jobs",
         "#/jobs/1",
         "#/plugins",
         "#/plugins/http-component",

@@ -14,7 +14,8 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 const ALLOWED_METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("X-Total-Count, Retry-After");
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("X-Total-Count, X-Next-Before, Retry-After");
 /// A day, in seconds: browsers need not ask before every call.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 

@@ -1,13 +1,13 @@
-//! The jobs of an orchestration, and one job.
+//! The jobs of an orchestration, those of the project that match, and one job.
 
 use super::addresses::Base;
 use super::auth::Caller;
 use super::body::JsonObject;
 use super::paths::IdText;
-use super::read::{PageQuery, check, read_run};
+use super::read::{JobQuery, PageQuery, check, read_run};
 use super::runs::{RunCall, RunRequest, make_job};
-use super::shapes::{print_job, print_jobs, print_usage};
-use super::{ApiError, ApiState, TOTAL_COUNT};
+use super::shapes::{print_found_jobs, print_job, print_jobs, print_usage};
+use super::{ApiError, ApiState, NEXT_BEFORE, TOTAL_COUNT};
 use crate::domain::ids::{JobId, OrchestrationId};
 use crate::store::Cancelled;
 use axum::extract::State;
@@ -29,6 +29,30 @@ pub(super) async fn list_jobs(
     let found = found.ok_or(ApiError::NotFound)?;
     let total = [(TOTAL_COUNT, HeaderValue::from(found.total))];
     Ok((total, print_jobs(&found.jobs, &base)).into_response())
+}
+
+/// Over all orchestrations of the project.
+pub(super) async fn find_jobs(
+    State(state): State<ApiState>,
+    caller: Caller,
+    base: Base,
+    query: JobQuery,
+) -> Result<Response, ApiError> {
+    let found = state
+        .store
+        .find_jobs(
+            caller.project,
+            &query.search,
+            query.before,
+            query.limit,
+            state.clock.now(),
+        )
+        .await?;
+    let answer = print_found_jobs(&found.jobs, &base);
+    Ok(match found.next {
+        Some(next) => ([(NEXT_BEFORE, HeaderValue::from(next.0))], answer).into_response(),
+        None => answer,
+    })
 }
 
 pub(super) async fn create_job(

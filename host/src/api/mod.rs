@@ -81,6 +81,8 @@ pub struct ApiState {
     pub streams: Streams,
 }
 
+/// Where the next page of a list begins that is not counted; absent on the last one.
+const NEXT_BEFORE: HeaderName = HeaderName::from_static("x-next-before");
 /// How many a list has in all, on whatever page.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 

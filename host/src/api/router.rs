@@ -77,6 +77,7 @@ fn table() -> Router<ApiState> {
             "/orchestrations/{id}/trigger",
             post(runs::trigger_orchestration),
         )
+        .route("/jobs", get(jobs::find_jobs))
         .route("/jobs/{id}", get(jobs::read_job).delete(jobs::cancel_job))
         .route("/jobs/{id}/usage", get(jobs::read_usage))
         .route("/jobs/{id}/events", get(events::show_job_events))

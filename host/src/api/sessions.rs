@@ -65,7 +65,9 @@ pub(super) async fn sign_in(
     let secret = secret.unwrap_or_default().trim().to_owned();
     let caller = Caller::of(Some(Presented::Token(secret.clone())), visitor, &state).await?;
     let owner = owner_of(&state, &caller).await?;
-    let (id, _) = state.tokens.open_session(caller.project, &secret).await?;
+    let store = caller.store(&state);
+    let opened = state.tokens.open_session(&store, caller.project, &secret);
+    let (id, _) = opened.await?;
     let answer = print_token(&caller.token, &owner, state.clock.now(), &base);
     let life = SESSION_LIFE.as_secs();
     let cookie = [(SET_COOKIE, cookie(&id, life, &base)?)];
@@ -100,10 +102,17 @@ pub(super) async fn sign_out(
     State(state): State<ApiState>,
     _page: SameOrigin,
     base: Base,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some(id) = session_id(&headers) {
-        state.tokens.close_session(id).await?;
+        let presented = Presented::Session(id.to_owned());
+        // A session is ended also where its token is none any more; then nobody is there to be noted.
+        let store = match Caller::of(Some(presented), visitor, &state).await {
+            Ok(caller) => caller.store(&state),
+            Err(_) => state.store.clone(),
+        };
+        state.tokens.close_session(&store, id).await?;
     }
     let cookie = [(SET_COOKIE, cookie("", 0, &base)?)];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())

@@ -2,6 +2,7 @@
 
 mod compile;
 pub mod cron;
+mod demo;
 pub mod doctor;
 pub mod key;
 pub mod operator;
@@ -38,7 +39,7 @@ struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Run the server (the default)
-    Serve(Box<Settings>),
+    Serve(Box<serve::ServeArgs>),
     /// Look at what a server needs, and say what to mend
     Doctor(Box<Settings>),
     /// Change the master key under which secrets are sealed
@@ -75,7 +76,7 @@ fn run_as(is_fenced: bool) -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         None => serve::run(arguments.settings, is_fenced),
-        Some(Command::Serve(settings)) => serve::run(*settings, is_fenced),
+        Some(Command::Serve(args)) => serve::run_or_show(*args, is_fenced),
         Some(Command::CompilePlugin(args)) => compile::run(&args),
         Some(Command::Torture(args)) => torture::run(&args),
         Some(Command::Project(args)) => operator::run_project(args),

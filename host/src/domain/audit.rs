@@ -39,6 +39,8 @@ pub enum Action {
     ComponentDelete,
     CredentialSave,
     CredentialDelete,
+    SessionOpen,
+    SessionClose,
     ProjectCreate,
     ProjectUpdate,
     ProjectDelete,
@@ -67,6 +69,8 @@ impl Action {
             Self::ComponentDelete => "component.delete",
             Self::CredentialSave => "credential.save",
             Self::CredentialDelete => "credential.delete",
+            Self::SessionOpen => "session.open",
+            Self::SessionClose => "session.close",
             Self::ProjectCreate => "project.create",
             Self::ProjectUpdate => "project.update",
             Self::ProjectDelete => "project.delete",
@@ -135,6 +139,17 @@ pub fn of_job(job: &Job) -> Value {
         "initializedBy": job.initialized_by.as_str(),
         "revision": job.revision.id,
     })
+}
+
+/// A browser that signs in, or out: the entry's token is the one that it does so with.
+#[must_use]
+pub fn of_session(action: Action, session: i64) -> Change {
+    Change {
+        action,
+        subject: session.to_string(),
+        before: None,
+        after: None,
+    }
 }
 
 /// What an entry tells of a job that was cancelled.

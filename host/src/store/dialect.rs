@@ -100,6 +100,14 @@ impl Dialect {
         }
     }
 
+    /// What tells a statement's plan, and the column that it is told in.
+    pub(super) fn explain(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+            Self::Postgres => ("EXPLAIN", "QUERY PLAN"),
+        }
+    }
+
     /// The number of the last migration that this version has.
     pub(super) fn newest_migration(self) -> i64 {
         let migrations = match self {

@@ -21,6 +21,7 @@ mod dialect;
 mod fail_points;
 mod firings;
 mod forget;
+mod found_jobs;
 mod gather;
 mod history;
 mod hosts;
@@ -65,6 +66,7 @@ pub use credentials::{KeptCredential, NewCredential, PutCredential, SealedCreden
 pub use deliveries::{AttemptEnd, DeliveryLease, LeasedDelivery};
 pub use delivery_list::{Attempt, Delivery, DeliveryPage, Redelivered};
 pub use fail_points::{Border, FailPoints};
+pub use found_jobs::{FoundJob, FoundJobs, JobSearch};
 pub use history::{History, KeptOrchestration, OpenWork};
 pub use idempotency::{CreatedOnce, IdempotencyKey, KEY_LIFE};
 pub use inspect::Schema;

@@ -2,6 +2,7 @@
 
 use super::rows::Columns;
 use super::{Result, Store};
+use crate::domain::audit::{Action, of_session};
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 
@@ -18,20 +19,23 @@ pub struct Session {
 
 impl Store {
     pub async fn open_session(&self, session: Session, now: Timestamp) -> Result<()> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                sqlx::query(
+                let row = sqlx::query(
                     "INSERT INTO sessions (project_id, lookup, sealed, created_at, expires_at) \
-                     VALUES ($1, $2, $3, $4, $5)",
+                     VALUES ($1, $2, $3, $4, $5) RETURNING id",
                 )
                 .bind(session.project.0)
                 .bind(session.lookup)
                 .bind(session.sealed)
                 .bind(now.0)
                 .bind(session.expires_at.0)
-                .execute(tx)
+                .fetch_one(&mut *tx)
                 .await?;
-                Ok(())
+                let id = Columns::of(&row, "sessions").int("id")?;
+                let change = of_session(Action::SessionOpen, id);
+                store.note(tx, session.project, change, now).await
             })
         })
         .await
@@ -58,14 +62,19 @@ impl Store {
         .transpose()
     }
 
-    pub async fn close_session(&self, lookup: String) -> Result<()> {
+    pub async fn close_session(&self, lookup: String, now: Timestamp) -> Result<()> {
+        let store = self.clone();
         self.write(move |tx| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM sessions WHERE lookup = $1")
-                    .bind(lookup)
-                    .execute(tx)
-                    .await?;
-                Ok(())
+                let closed = "DELETE FROM sessions WHERE lookup = $1 RETURNING id, project_id";
+                let closed = sqlx::query(closed).bind(lookup);
+                let Some(row) = closed.fetch_optional(&mut *tx).await? else {
+                    return Ok(());
+                };
+                let columns = Columns::of(&row, "sessions");
+                let change = of_session(Action::SessionClose, columns.int("id")?);
+                let project = ProjectId(columns.int("project_id")?);
+                store.note(tx, project, change, now).await
             })
         })
         .await

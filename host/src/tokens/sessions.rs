@@ -7,7 +7,7 @@ use super::seal::{self, Label};
 use super::{TokenError, Tokens};
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
-use crate::store::Session;
+use crate::store::{Session, Store};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -31,12 +31,14 @@ impl std::fmt::Debug for SessionToken {
 }
 
 impl Tokens {
-    /// Opens a session for the bearer of a token's secret, which was found valid. Returns its id and its end.
+    /// Opens a session for the bearer of a token's secret, which was found valid. Returns its id and its end. `store` notes
+    /// it as the bearer's.
     ///
     /// # Errors
     /// Without random bytes, or where the database does not answer.
     pub async fn open_session(
         &self,
+        store: &Store,
         project: ProjectId,
         secret: &str,
     ) -> Result<(String, Timestamp), TokenError> {
@@ -56,7 +58,7 @@ impl Tokens {
             sealed,
             expires_at,
         };
-        self.store.open_session(session, now).await?;
+        store.open_session(session, now).await?;
         Ok((id, expires_at))
     }
 
@@ -79,12 +81,12 @@ impl Tokens {
         }))
     }
 
-    /// Ends a session, if there is one.
+    /// Ends a session, if there is one; `store` notes it as its bearer's, where there is one still.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn close_session(&self, id: &str) -> Result<(), TokenError> {
-        Ok(self.store.close_session(lookup(id)).await?)
+    pub async fn close_session(&self, store: &Store, id: &str) -> Result<(), TokenError> {
+        Ok(store.close_session(lookup(id), self.clock.now()).await?)
     }
 }
 

@@ -10,7 +10,7 @@ const BETWEEN = 250;
 export function crontabField(value) {
   const input = h("input", { type: "text", name: "crontab", class: "mono", value: value ?? "", placeholder: "minute hour day month weekday", spellcheck: "false", oninput: () => explainSoon() });
   const said = h("div", { class: "field", "aria-live": "polite" });
-  const usual = h("div", { class: "row" }, USUAL.map(([text, name]) => h("button", { type: "button", class: "plain", onclick: () => { input.value = text; explain(); } }, name)));
+  const usual = h("div", { class: "row usual" }, USUAL.map(([text, name]) => h("button", { type: "button", class: "plain", onclick: () => { input.value = text; explain(); } }, name)));
   let timer = 0;
   const explainSoon = () => {
     clearTimeout(timer);

@@ -2,12 +2,17 @@
 
 import { h } from "../element.js";
 
-const SHOWN_MILLISECONDS = 6000;
+/** What went wrong stays for longer. */
+const SHOWN_MILLISECONDS = { good: 6000, bad: 15_000 };
+const MOST_AT_ONCE = 4;
 
+/** `text` may hold elements. */
 export function say(text, kind = "good") {
   const message = h("p", { class: "message", data: { kind } }, text);
-  document.querySelector("#messages").append(message);
-  setTimeout(() => message.remove(), SHOWN_MILLISECONDS);
+  const all = document.querySelector("#messages");
+  all.append(message);
+  if (all.childElementCount > MOST_AT_ONCE) all.firstElementChild.remove();
+  setTimeout(() => message.remove(), SHOWN_MILLISECONDS[kind]);
 }
 
 /** Does it, with the button at rest meanwhile, and says what went wrong. */

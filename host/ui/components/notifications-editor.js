@@ -28,15 +28,17 @@ function notificationRow(one, remove) {
   const more = h("div");
   const show = () => {
     const needed = MORE[channel.value];
+    more.hidden = !needed;
     if (!needed) return fill(more);
     const [name, label, usual] = needed;
     number.value = one.parameters?.[name] ?? usual;
+    more.className = "field narrow";
     return fill(more, field(label, number));
   };
   show();
   return {
-    element: h("div", { class: "item" }, h("div", { class: "grid" }, field(isMail ? "Address" : "Plugin", address), field("When a run", channel), more,
-      h("div", { class: "row" }, h("button", { type: "button", class: "danger", onclick: remove }, "Remove")))),
+    element: h("div", { class: "item line told" }, field(isMail ? "Address" : "Plugin", address), field("When a run", channel), more,
+      h("button", { type: "button", class: "danger icon", "aria-label": `Remove the notification of ${one.email || one.plugin || "nobody"}`, title: "Remove", onclick: remove }, "×")),
     read: () => {
       const needed = MORE[channel.value];
       const parameters = needed ? { [needed[0]]: Number(number.value) } : {};

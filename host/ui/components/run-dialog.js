@@ -28,7 +28,7 @@ export function openRun(orchestration) {
   const phases = phasesOf(orchestration.tasks).map((phase) => h("div", { class: "field" }, phase.name !== null && h("small", {}, `Phase ${phase.name}`), phase.tasks.map(box)));
   const dialog = h("dialog", { class: "card", "aria-labelledby": "run-title", onclose: () => dialog.remove() },
     h("form", { class: "field", onsubmit: submit },
-      h("h2", { id: "run-title" }, "Run now"),
+      h("h2", { id: "run-title" }, `Run ${orchestration.name}`),
       phases.length === 0 ? h("p", { class: "quiet" }, "It has no tasks.") : phases,
       field("Tell of an error", email, "Addresses, for this run only"),
       h("div", { class: "row" }, start, h("button", { type: "button", onclick: () => dialog.close() }, "Not now"))));

@@ -20,7 +20,7 @@ export async function tasksEditor(tasks) {
     components: new Map(components.map((one) => [one.name, one.plugin])),
   };
   const names = h("datalist", { id: "component-names" }, [...new Set([...known.components.keys(), ...known.plugins])].sort().map((name) => h("option", { value: name })));
-  const list = h("div", { class: "items" });
+  const list = h("div", { class: "items close" });
   const rows = [];
 
   const draw = () => {
@@ -55,11 +55,11 @@ export async function tasksEditor(tasks) {
 
 function taskRow(task, known, isOpen, { move, remove }) {
   const target = h("input", { name: "component", type: "text", required: true, value: task.component ?? task.componentUrl ?? "", list: "component-names", spellcheck: "false", onchange: () => takeSchema() });
-  const action = h("input", { type: "text", value: task.action ?? "", placeholder: "run", spellcheck: "false" });
+  const action = h("input", { type: "text", value: task.action ?? "", placeholder: "run", spellcheck: "false", oninput: () => title() });
   const phase = h("input", { type: "text", value: task.phase ?? "", placeholder: "none: on its own", oninput: () => title() });
   const timeout = h("input", { type: "number", min: 1, value: task.timeoutMinutes ?? "", placeholder: "none" });
-  const active = check("Runs", { checked: task.active, name: "active" });
-  const goesOn = check("Go on if it fails", { checked: task.continueOnFailure });
+  const active = check("Runs", { checked: task.active, name: "active", onchange: () => title() });
+  const goesOn = check("Go on if it fails", { checked: task.continueOnFailure, onchange: () => title() });
   const [activeBox, goesOnBox] = [active, goesOn].map((label) => label.querySelector("input"));
   const parameters = h("div");
   let form = schemaForm(null, task.actionParameters);
@@ -77,10 +77,11 @@ function taskRow(task, known, isOpen, { move, remove }) {
     form = schemaForm(schema, typed);
     fill(parameters, form.element);
   };
-  const named = h("span");
-  const title = () => {
-    named.textContent = `${target.value || "New task"}${phase.value ? ` · phase ${phase.value}` : ""}`;
-  };
+  const named = h("span", { class: "named" });
+  const title = () => fill(named, h("span", {}, target.value || "New task", action.value && h("small", {}, ` /${action.value}`)),
+    !activeBox.checked && h("small", { class: "chip" }, "left out"),
+    goesOnBox.checked && h("small", { class: "chip" }, "may fail"),
+    h("small", { class: "chip" }, phase.value ? `phase ${phase.value}` : "on its own"));
   title();
   takeSchema();
   const up = h("button", { type: "button", class: "up", "aria-label": "Earlier", onclick: () => move(row, -1) }, "↑");

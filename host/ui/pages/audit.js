@@ -3,7 +3,7 @@
 import { callForPage } from "../api.js";
 import { pager } from "../components/pager.js";
 import { fill, h } from "../element.js";
-import { dayOf, wholeOf } from "../format.js";
+import { shortOf, wholeOf } from "../format.js";
 
 const SIZE = 50;
 
@@ -20,13 +20,21 @@ export async function audit(page, { signal }) {
   await show(0);
 }
 
+/** What the entry is of, and the way there. */
+function whatOf({ action, subject }) {
+  const [noun, verb] = action.split(".");
+  const pages = { orchestration: "orchestrations", job: "jobs", plugin: "plugins" };
+  if (!pages[noun] || verb === "delete") return subject;
+  return h("a", { href: `#/${pages[noun]}/${encodeURIComponent(subject)}` }, subject);
+}
+
 function row(entry) {
   const changed = entry.before || entry.after;
   return h("tr", {},
-    h("td", { class: "tight", title: wholeOf(entry.createdTime) }, dayOf(entry.createdTime)),
+    h("td", { class: "tight", title: wholeOf(entry.createdTime) }, shortOf(entry.createdTime)),
     h("td", { class: "tight" }, entry.action),
-    h("td", {}, entry.subject),
-    h("td", {}, entry.token?.description ?? "operator"),
+    h("td", {}, whatOf(entry)),
+    h("td", { class: "who" }, entry.token?.description ?? "operator"),
     h("td", { class: "tight wide" }, h("small", {}, entry.address)),
     h("td", {}, changed && h("details", {}, h("summary", {}, "Show"), h("pre", { tabindex: "0" }, JSON.stringify({ before: entry.before, after: entry.after }, null, 2)))));
 }

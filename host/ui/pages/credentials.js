@@ -17,6 +17,7 @@ export async function credentials(page) {
   let all = await get("credentials");
   const list = h("tbody");
   const nothing = h("p", { class: "empty" }, "There are no credentials yet.");
+  const table = h("div", { class: "table" });
   const name = h("input", { name: "name", type: "text", required: true, spellcheck: "false" });
   const hosts = h("input", { name: "hosts", type: "text", placeholder: "https://api.example.com", required: true, spellcheck: "false" });
   const type = h("select", { onchange: () => drawInputs() }, options([["bearer", "Bearer token"], ["basic", "User and password"], ["header", "Header of its own"]], "bearer"));
@@ -37,9 +38,10 @@ export async function credentials(page) {
   };
   const draw = () => {
     nothing.hidden = all.length > 0;
+    table.hidden = all.length === 0;
     fill(list, all.map((one) => h("tr", {}, h("td", { class: "name" }, one.name), h("td", { class: "tight" }, one.type), h("td", {}, chips(one.hosts ?? [])),
       h("td", { class: "tight wide" }, dayOf(one.updated)),
-      h("td", { class: "tight" }, h("button", { type: "button", class: "danger", "aria-label": `Delete ${one.name}`, onclick: (event) => attempt(event.currentTarget, () => remove(one)) }, "Delete")))));
+      h("td", { class: "tight" }, h("button", { type: "button", class: "danger small", "aria-label": `Delete ${one.name}`, onclick: (event) => attempt(event.currentTarget, () => remove(one)) }, "Delete")))));
   };
   const read = async () => {
     all = await get("credentials");
@@ -60,7 +62,7 @@ export async function credentials(page) {
     h("form", { class: "card", onsubmit: submit }, h("h2", {}, "New credential"),
       h("p", { class: "quiet" }, "The server adds it to what plugins send to these hosts. No plugin sees it, and neither do you again. One of the same name is replaced."),
       h("div", { class: "grid" }, field("Name", name), field("Type", type), field("Hosts", hosts)), inputs, h("div", { class: "row" }, save)),
-    h("section", { class: "card" }, h("div", { class: "table" }, h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Name"), h("th", { scope: "col" }, "Type"), h("th", { scope: "col" }, "Hosts"), h("th", { scope: "col", class: "wide" }, "Changed"), h("th", { scope: "col" }, "Change"))), list)), nothing));
+    h("section", { class: "card" }, table, nothing));
+  fill(table, h("table", {}, h("thead", {}, h("tr", {}, [["Name"], ["Type"], ["Hosts"], ["Changed", "wide"], ["Change"]].map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), list));
   draw();
 }

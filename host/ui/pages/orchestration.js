@@ -6,13 +6,12 @@ import { deliveries } from "../components/deliveries.js";
 import { attempt, say } from "../components/message.js";
 import { notificationsEditor } from "../components/notifications-editor.js";
 import { openRun } from "../components/run-dialog.js";
-import { strip } from "../components/status.js";
+import { RUNS, strip } from "../components/status.js";
 import { tasksEditor } from "../components/tasks-editor.js";
-import { check, field, fill, h } from "../element.js";
+import { check, field, fill, h, redraw } from "../element.js";
 import { dayOf, untilOf } from "../format.js";
 import { heads, row } from "./history.js";
 
-const RECENT = 20;
 const LISTED = 5;
 const NEW = { name: "", crontabRecord: null, active: true, tasks: [], notifications: [] };
 
@@ -34,17 +33,18 @@ export async function orchestration(page, { names: [id], store, signal }) {
     h("p", { class: "crumbs" }, h("a", { href: "#/orchestrations" }, "Orchestrations")),
     h("div", { class: "head" },
       h("h1", {}, isNew ? "New orchestration" : saved.name),
-      !isNew && h("button", { type: "button", class: "primary", onclick: () => openRun(saved) }, "Run now …"),
-      !isNew && h("a", { class: "button", href: `#/orchestrations/${id}/jobs` }, "History")),
+      !isNew && h("div", { class: "row" },
+        h("a", { class: "button", href: `#/orchestrations/${id}/jobs` }, "History"),
+        h("button", { type: "button", class: "primary", onclick: () => openRun(saved) }, "Run now …"))),
     !isNew && h("p", { class: "quiet" }, saved.nextScheduledTime ? `Next: ${dayOf(saved.nextScheduledTime)}, ${untilOf(saved.nextScheduledTime)} · ` : saved.active ? "No next time · " : "Disabled · ", `number ${saved.id} · runs with the token “${saved.token.description}”`));
 
   const drawRecent = async () => {
-    const jobs = await get(`orchestrations/${id}/jobs?limit=${RECENT}`);
+    const jobs = await get(`jobs?orchestrationId=${id}&limit=${RUNS}`);
     if (signal.aborted) return;
-    fill(recent, h("div", { class: "head" }, h("h2", {}, "Last runs"), strip(jobs)),
+    redraw(recent, h("div", { class: "head" }, h("h2", {}, "Last runs"), strip(jobs)),
       jobs.length === 0 ? h("p", { class: "quiet" }, "It has never run.") : h("div", { class: "table" }, h("table", {},
-        heads(),
-        h("tbody", {}, jobs.slice(0, LISTED).map(row)))));
+        heads(false),
+        h("tbody", {}, jobs.slice(0, LISTED).map((job) => row(job, false))))));
   };
 
   const submit = (event) => {
@@ -70,11 +70,12 @@ export async function orchestration(page, { names: [id], store, signal }) {
   drawHead();
   fill(page, head, recent,
     h("form", { class: "page", onsubmit: submit },
-      h("div", { class: "columns" },
-        h("section", { class: "card" }, h("h2", {}, "General"), field("Name", name), active, crontab.element),
-        h("section", { class: "card" }, h("h2", {}, "Notifications"), notifications.element, sent?.element)),
-      h("section", { class: "card" }, h("h2", {}, "Tasks and phases"), tasks.element),
-      h("div", { class: "head" }, h("div", { class: "row" }, save), !isNew && h("button", { type: "button", class: "danger", onclick: (event) => attempt(event.currentTarget, remove) }, "Delete"))));
+      h("div", { class: "beside narrow-first" },
+        h("div", {},
+          h("section", { class: "card" }, h("h2", {}, "General"), field("Name", name), active, crontab.element),
+          h("section", { class: "card" }, h("h2", {}, "Notifications"), notifications.element, sent?.element)),
+        h("section", { class: "card" }, h("h2", {}, "Tasks and phases"), tasks.element)),
+      h("div", { class: "head save" }, h("div", { class: "row" }, save), !isNew && h("button", { type: "button", class: "danger", onclick: (event) => attempt(event.currentTarget, remove) }, "Delete"))));
   if (isNew) {
     name.focus();
     return;

@@ -14,10 +14,10 @@ export async function quotas(page) {
     const used = quota.limit ? Math.min(100, (100 * (quota.used ?? 0)) / quota.limit) : 0;
     bar.style.setProperty("--length", `${used}%`);
     return h("section", { class: "card" }, h("h2", {}, NAMES[name] ?? name),
-      h("p", {}, quota.used === null ? "not counted" : h("strong", {}, print(quota.used)), h("span", { class: "quiet" }, quota.limit === null ? " · no limit" : ` of ${print(quota.limit)}`)),
+      h("p", { class: "big" }, quota.used === null ? h("span", { class: "quiet" }, "not counted") : h("strong", {}, print(quota.used)), h("span", { class: "quiet" }, quota.limit === null ? " · no limit" : ` of ${print(quota.limit)}`)),
       quota.limit !== null && h("div", { class: "meter", role: "img", "aria-label": `${Math.round(used)} percent used` }, bar),
       quota.resets && h("small", {}, `Counts anew ${untilOf(quota.resets)}`));
   };
-  fill(page, h("h1", {}, "Quotas"), h("div", { class: "grid" }, Object.entries(all).map(one)),
+  fill(page, h("h1", {}, "Quotas"), h("div", { class: "grid thirds" }, Object.entries(all).map(one)),
     skippedToday > 0 && h("p", {}, `${skippedToday} runs were skipped today, because a quota was used up.`));
 }

@@ -3,6 +3,14 @@
 import { signIn } from "../api.js";
 import { field, fill, h } from "../element.js";
 
+/** A demo's link brings the token behind the `#`, which no server sees; it does not stay in the history. */
+function tokenOfLink() {
+  const [path, query] = location.hash.split("?");
+  if (path !== "#/sign-in") return "";
+  history.replaceState(null, "", "#/");
+  return new URLSearchParams(query).get("token") ?? "";
+}
+
 export function signInPage(page, start) {
   const token = h("input", { name: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
   const refusal = h("p", { id: "refusal", role: "alert" });
@@ -28,5 +36,8 @@ export function signInPage(page, start) {
     refusal,
     button));
   document.title = "Sign in · Orchestrator";
-  token.focus();
+  const given = tokenOfLink();
+  token.value = given;
+  // Never signed in by a link alone: whoever follows one sees that it would.
+  (given ? button : token).focus();
 }

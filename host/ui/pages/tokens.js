@@ -34,13 +34,13 @@ export async function tokens(page, { token: own }) {
     await read();
   };
   const row = (one) => h("tr", {},
-    h("td", { class: "name" }, one.description, String(one.id) === String(own.id) && h("small", {}, " – yours")),
+    h("td", { class: "name" }, one.description, String(one.id) === String(own.id) && h("small", { class: "inline" }, " – yours")),
     h("td", { class: "tight wide" }, one.isMasterToken ? "all" : one.canManageTokens ? "manages tokens" : "uses the API"),
     h("td", { class: "tight wide" }, dayOf(one.created)),
     h("td", { class: "tight wide" }, one.isExpired ? "expired" : one.expires ? dayOf(one.expires) : "never"),
     h("td", { class: "tight" }, mayManage && h("span", { class: "row" },
-      h("button", { type: "button", "aria-label": `Refresh ${one.description}`, onclick: (event) => attempt(event.currentTarget, () => refresh(one)) }, "Refresh"),
-      !one.isMasterToken && h("button", { type: "button", class: "danger", "aria-label": `Delete ${one.description}`, onclick: (event) => attempt(event.currentTarget, () => remove(one)) }, "Delete"))));
+      h("button", { type: "button", class: "small", "aria-label": `Refresh ${one.description}`, onclick: (event) => attempt(event.currentTarget, () => refresh(one)) }, "Refresh"),
+      !one.isMasterToken && h("button", { type: "button", class: "danger small", "aria-label": `Delete ${one.description}`, onclick: (event) => attempt(event.currentTarget, () => remove(one)) }, "Delete"))));
   const draw = () => {
     const text = search.value.trim().toLowerCase();
     const found = all.filter((one) => one.description.toLowerCase().includes(text));

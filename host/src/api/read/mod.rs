@@ -7,6 +7,7 @@
 mod credentials;
 mod events;
 mod fields;
+mod job_search;
 mod jobs;
 mod notifications;
 mod orchestrations;
@@ -18,6 +19,7 @@ mod tokens;
 
 pub(super) use credentials::read_credential;
 pub(super) use events::{EventQuery, From};
+pub(super) use job_search::JobQuery;
 pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
 pub(super) use orchestrations::{read_create, read_update};

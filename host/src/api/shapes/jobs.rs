@@ -39,7 +39,7 @@ struct JobShape<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct InitiatorShape<'a> {
+pub(super) struct InitiatorShape<'a> {
     id: TokenId,
     description: &'a str,
     user_agent: Option<&'a str>,
@@ -110,7 +110,7 @@ fn shape<'a>(job: &'a Job, tasks: &'a [Task], base: &Base) -> JobShape<'a> {
     }
 }
 
-fn initiator(token: &InitiatorToken) -> InitiatorShape<'_> {
+pub(super) fn initiator(token: &InitiatorToken) -> InitiatorShape<'_> {
     InitiatorShape {
         id: token.id,
         description: &token.description,

@@ -7,6 +7,7 @@ mod audit;
 mod credentials;
 mod deliveries;
 mod events;
+mod found_jobs;
 mod jobs;
 mod orchestrations;
 mod plugins;
@@ -18,6 +19,7 @@ pub(super) use audit::print_audit;
 pub(super) use credentials::{print_credential, print_credentials};
 pub(super) use deliveries::{print_deliveries, print_delivery};
 pub(super) use events::{print_events, print_frame};
+pub(super) use found_jobs::print_found_jobs;
 pub(super) use jobs::{print_job, print_jobs};
 pub(super) use orchestrations::{print_orchestration, print_orchestrations};
 pub(super) use plugins::{
