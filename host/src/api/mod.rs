@@ -26,6 +26,7 @@ mod health;
 mod jobs;
 mod limits;
 mod notifications;
+mod openapi;
 mod operator;
 mod orchestrations;
 mod paths;

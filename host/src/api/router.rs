@@ -6,8 +6,8 @@
 
 use super::{
     ApiError, ApiState, audit, components, cors, credentials, crontab, deliveries, error, events,
-    guards, health, jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas,
-    runs, sessions, tasks, tokens, ui,
+    guards, health, jobs, limits, notifications, openapi, operator, orchestrations, paths, plugins,
+    quotas, runs, sessions, tasks, tokens, ui,
 };
 use crate::domain::role::Role;
 use axum::Router;
@@ -152,6 +152,8 @@ fn table() -> Router<ApiState> {
 fn pages() -> Router<ApiState> {
     Router::new()
         .route("/", any(ui::lead_to_pages))
+        .route("/openapi.json", get(openapi::show_document))
+        .route("/docs", get(ui::show_reference))
         .route("/ui", get(ui::show_first_page))
         .route("/ui/{*path}", get(ui::show_asset))
         .route(

@@ -5,12 +5,15 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::time::Timestamp;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-#[derive(Serialize)]
+/// One change, and who made it.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EntryShape<'a> {
+#[schemars(rename = "AuditEntry")]
+pub(in crate::api) struct EntryShape<'a> {
     id: i64,
     created_time: Timestamp,
     action: &'a str,
