@@ -46,6 +46,7 @@ mod ui;
 pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
+pub use openapi::describe;
 pub use router::router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;

@@ -22,6 +22,12 @@ use std::sync::LazyLock;
 const PLACE_OF_BASE: &str = "https://orchestrator.invalid";
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document::describe(PLACE_OF_BASE).to_string());
 
+/// The document of the server with this address, which has no slash at its end.
+#[must_use]
+pub fn describe(base: &str) -> serde_json::Value {
+    document::describe(base)
+}
+
 pub(super) async fn show_document(base: Base) -> Response {
     let text = DOCUMENT.replace(PLACE_OF_BASE, &escaped(base.root()));
     let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];

@@ -130,7 +130,7 @@ fn components() -> Vec<Operation> {
         .says("It counts for all orchestrations: the token has to be one that manages tokens.")
         .takes::<ComponentWish>("newComponent")
         .gives::<Component>(200, "The component as it is now.", "component")
-        .fails(&[FORBIDDEN, OVER_QUOTA, TOO_MANY_COMPONENTS]),
+        .fails(&[FORBIDDEN, TOO_MANY_COMPONENTS]),
         of_one(
             "DELETE /components/{name}",
             "deleteComponent",
@@ -172,7 +172,7 @@ fn credentials() -> Vec<Operation> {
             "credential",
         )
         .gives::<Kept>(201, "The new credential.", "credential")
-        .fails(&[FORBIDDEN, OVER_QUOTA, TOO_MANY_CREDENTIALS]),
+        .fails(&[FORBIDDEN, TOO_MANY_CREDENTIALS]),
         of_one(
             "DELETE /credentials/{name}",
             "deleteCredential",
