@@ -1,7 +1,7 @@
 //! An API client: sends, and keeps the whole answer.
 
 use super::document::{Call, Document};
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use std::sync::Once;
@@ -95,10 +95,16 @@ impl Client {
         if self.is_held {
             Document::get().check(&call, status, &headers, &bytes);
         }
+        let is_json = headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind == "application/json");
         let json = if bytes.is_empty() {
             Value::Null
-        } else {
+        } else if is_json {
             serde_json::from_slice(&bytes).expect("JSON")
+        } else {
+            // A page: the document says where there is one.
+            Value::String(String::from_utf8_lossy(&bytes).into_owned())
         };
         Answer {
             status,

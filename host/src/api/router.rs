@@ -12,7 +12,7 @@ use super::{
 use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{delete, get, post, put};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -151,7 +151,7 @@ fn table() -> Router<ApiState> {
 /// What is for people and their browsers.
 fn pages() -> Router<ApiState> {
     Router::new()
-        .route("/", any(ui::lead_to_pages))
+        .route("/", get(ui::lead_to_pages))
         .route("/openapi.json", get(openapi::show_document))
         .route("/docs", get(ui::show_reference))
         .route("/ui", get(ui::show_first_page))

@@ -7,7 +7,7 @@ use crate::api::error::Envelope;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const ABOUT: &str = include_str!("about.md");
 /// Bodies by the names that operations give them.
@@ -75,7 +75,74 @@ pub(super) fn describe(base: &str) -> Value {
         },
     });
     make_plain(&mut document);
+    let taken = names_taken(&document);
+    if let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") {
+        let given = schemas
+            .iter_mut()
+            .filter(|(name, _)| !taken.contains(*name));
+        given.for_each(|(_, schema)| absent_is_not_null(schema));
+    }
     document
+}
+
+/// The names of the schemas that bodies of requests are made of.
+fn names_taken(document: &Value) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let paths = document.get("paths").and_then(Value::as_object);
+    let items = paths
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_object);
+    let bodies = items
+        .flat_map(Map::values)
+        .filter_map(|one| one.get("requestBody"));
+    let mut open: Vec<&Value> = bodies.collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(object) => open.extend(object.values()),
+            Value::String(text) => {
+                if let Some(name) = text.strip_prefix("#/components/schemas/")
+                    && names.insert(name.to_owned())
+                {
+                    open.extend(document.pointer(text.trim_start_matches('#')));
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// What an answer may leave out it leaves out, rather than to say `null`.
+fn absent_is_not_null(schema: &mut Value) {
+    let required = schema.get("required").and_then(Value::as_array).cloned();
+    let required = required.unwrap_or_default();
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
+    for (name, property) in properties.iter_mut() {
+        if required.iter().any(|one| one == name) {
+            continue;
+        }
+        if let Some(Value::Array(types)) = property.get_mut("type") {
+            types.retain(|one| one != "null");
+            if let [one] = types.as_slice() {
+                let one = one.clone();
+                property["type"] = one;
+            }
+        }
+        if let Some(Value::Array(choice)) = property.get_mut("anyOf") {
+            choice.retain(|one| one.get("type").is_none_or(|kind| kind != "null"));
+            if let [Value::Object(one)] = choice.as_mut_slice() {
+                let mut one = std::mem::take(one);
+                if let Some(described) = property.get("description") {
+                    one.insert("description".to_owned(), described.clone());
+                }
+                *property = one.into();
+            }
+        }
+    }
 }
 
 struct Writer {

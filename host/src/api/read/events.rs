@@ -38,7 +38,8 @@ pub(in crate::api) struct EventQuery {
 
 /// The parameters of [`EventQuery`], for documents.
 pub(in crate::api) fn event_parameters() -> Vec<Value> {
-    let cursor = json!({"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"});
+    let cursor =
+        json!({"type": "string", "format": "event-id", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"});
     let kinds = EventKind::ALL.map(EventKind::as_str);
     vec![
         json!({
@@ -60,8 +61,9 @@ pub(in crate::api) fn event_parameters() -> Vec<Value> {
         }),
         json!({
             "name": "Last-Event-ID", "in": "header",
-            "description": "Sent by browsers that continue a stream; wins over `after` and `tail`.",
-            "schema": cursor,
+            "description": "Sent by browsers that continue a stream; wins over `after` and `tail`. An empty one counts as none.",
+            "schema": {"type": "string", "format": "event-id", "pattern": "^([0-9]{1,18}-[0-9]{1,18})?$"},
+            "example": "811-93",
         }),
     ]
 }

@@ -40,6 +40,7 @@ pub(super) use orchestrations::{CreateBody, UpdateBody, read_create, read_update
 pub(super) use pages::{PageQuery, page_parameters};
 pub(super) use plugins::{ComponentWish, GrantBody, read_component_wish, read_grant};
 pub(super) use projects::{NewProjectBody, read_new_project, read_project_change};
+pub(super) use schemas::Nothing;
 pub(super) use tasks::{TaskBody, TaskIds, read_tasks};
 pub(super) use tokens::{TokenForm, read_token_change};
 

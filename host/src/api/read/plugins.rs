@@ -69,6 +69,11 @@ body_schema!(GrantBody, "GrantInput", |_generator| {
                 "description": "Limits of one call, below those of the server and of the manifest.",
             },
         },
+        "if": {"required": ["hosts"], "properties": {"hosts": {"type": "array", "minItems": 1}}},
+        "then": {
+            "required": ["capabilities"],
+            "properties": {"capabilities": {"type": "array", "contains": {"const": "http"}}},
+        },
     })
 });
 

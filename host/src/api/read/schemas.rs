@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 /// One line without control characters that is not all white space.
 const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 /// As far as a pattern can say.
-const HTTPS: &str = r"^[hH][tT][tT][pP][sS]://[^\s\\/@][^\s\\]*$";
+const HTTPS: &str =
+    r"^[hH][tT][tT][pP][sS]://[^\s\\/@\x00-\x1f\x7f-\x9f][^\s\\\x00-\x1f\x7f-\x9f]*$";
 
 /// A required text, as [`Fields::text`](super::fields::Fields::text) reads it.
 pub(super) fn text(most: usize, description: &str) -> Value {
@@ -79,3 +80,10 @@ pub(super) fn parameters(generator: &mut SchemaGenerator, description: &str) -> 
     schema.insert("description".to_owned(), description.into());
     schema.to_value()
 }
+
+/// An object of which no key counts.
+pub(in crate::api) struct Nothing;
+
+body_schema!(Nothing, "Nothing", |_generator| json_schema!({
+    "type": "object", "description": "An object of which no field counts.",
+}));

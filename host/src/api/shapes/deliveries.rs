@@ -35,6 +35,7 @@ pub(in crate::api) struct DeliveryShape<'a> {
     last_attempt: Option<AttemptShape<'a>>,
 }
 
+/// What became of one attempt.
 #[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "DeliveryAttempt")]

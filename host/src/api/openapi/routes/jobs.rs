@@ -6,9 +6,8 @@ use crate::api::openapi::failures::{
     TOO_MANY_STREAMS,
 };
 use crate::api::openapi::operation::{Group, JSON, Operation};
-use crate::api::read::{RunBody, RunCallBody, event_parameters, page_parameters};
+use crate::api::read::{Nothing, RunBody, RunCallBody, event_parameters, page_parameters};
 use crate::api::shapes::{EventShape, JobShape, UsageShape};
-use serde_json::Value;
 
 const JOBS: Group = Group("Jobs");
 const EVENTS: Group = Group("Events");
@@ -47,7 +46,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Run an orchestration as it is configured",
         )
         .with(job_headers())
-        .may_take::<Value>(JSON, "nothing")
+        .may_take::<Nothing>(JSON, "nothing")
         .gives::<Job>(202, "The new job, which waits.", "job")
         .fails(&made)
         .fails(&[INACTIVE]),

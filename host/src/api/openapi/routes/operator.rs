@@ -2,10 +2,9 @@
 
 use crate::api::openapi::failures::{MASTER_TOKEN, TOKENS_ELSEWHERE};
 use crate::api::openapi::operation::{Access, Group, JSON, Operation};
-use crate::api::read::{NewProjectBody, TokenForm};
+use crate::api::read::{NewProjectBody, Nothing, TokenForm};
 use crate::api::shapes::{ProjectShape, WholeTokenShape};
 use crate::store::{ProjectChange, TokenChange};
-use serde_json::Value;
 
 const GROUP: Group = Group("Operator");
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -86,7 +85,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "rotateProjectToken",
             "Give a token of a project a new value",
         )
-        .may_take::<Value>(JSON, "nothing")
+        .may_take::<Nothing>(JSON, "nothing")
         .gives::<Token>(
             200,
             "The token with its value, which is shown this once.",

@@ -4,11 +4,12 @@ use crate::api::openapi::failures::{
     DELIVERY_PENDING, FORBIDDEN, OVER_QUOTA, STORAGE_API_REFUSED, TOKENS_ELSEWHERE,
 };
 use crate::api::openapi::operation::{Group, Operation};
-use crate::api::read::{CreateBody, NotificationBody, TaskBody, UpdateBody, page_parameters};
+use crate::api::read::{
+    CreateBody, Nothing, NotificationBody, TaskBody, UpdateBody, page_parameters,
+};
 use crate::api::shapes::{DeliveryShape, OrchestrationShape};
 use crate::domain::notification::Notification;
 use crate::domain::task::Task;
-use serde_json::Value;
 
 const GROUP: Group = Group("Orchestrations");
 type Tasks = [Task];
@@ -65,7 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "refreshOrchestrationToken",
             "Give an orchestration a fresh token",
         )
-        .may_take::<Value>("application/json", "nothing")
+        .may_take::<Nothing>("application/json", "nothing")
         .gives::<One>(200, "The orchestration with its token.", "orchestration")
         .fails(&[STORAGE_API_REFUSED, TOKENS_ELSEWHERE]),
         of_one(

@@ -4,11 +4,10 @@ use crate::api::openapi::failures::{
     FORBIDDEN, MASTER_TOKEN, STORAGE_API_REFUSED, TOKEN_IN_USE, TOKENS_ELSEWHERE,
 };
 use crate::api::openapi::operation::{Group, JSON, Operation};
-use crate::api::read::TokenForm;
+use crate::api::read::{Nothing, TokenForm};
 use crate::api::shapes::WholeTokenShape;
 use crate::store::TokenChange;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
 use std::borrow::Cow;
 
 const GROUP: Group = Group("Tokens");
@@ -75,7 +74,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Give a token a new value",
         )
         .says("The old value is refused at once.")
-        .may_take::<Value>(JSON, "nothing")
+        .may_take::<Nothing>(JSON, "nothing")
         .gives::<Token>(200, "The token with its value, which is shown this once.", "tokenWithValue")
         .fails(&managed),
     ]
