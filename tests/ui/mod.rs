@@ -2,6 +2,7 @@
 
 mod browser;
 mod pages;
+mod reference;
 
 use self::browser::Browser;
 use crate::support::process::{Installation, MASTER, Process};

@@ -292,6 +292,11 @@ fn make_plain(value: &mut Value) {
             if let Some(Value::String(text)) = object.get_mut("description") {
                 *text = text.replace("[`", "`").replace("`]", "`");
             }
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                // Not all that generate code know `true` as a schema.
+                let free = properties.values_mut().filter(|one| **one == true);
+                free.for_each(|one| *one = json!({}));
+            }
             object.values_mut().for_each(make_plain);
         }
         _ => {}

@@ -1,6 +1,7 @@
 //! What a body grants a plugin, and what it says of a component.
 
 use super::Fields;
+use super::fields::whole_number;
 use super::schemas::{https_address, optional, optional_text, parameters};
 use super::tasks::{fault_of_address, fault_of_component};
 use crate::domain::credential::is_credential_name;
@@ -179,7 +180,7 @@ fn read_limits(fields: &mut Fields<'_, '_>) -> GrantedLimits {
     let mut limit = |key: &str| {
         let (_, unit, most) = LIMITS.into_iter().find(|(name, ..)| *name == key)?;
         let value = given.get(key).filter(|value| !value.is_null())?;
-        let number = value.as_u64().filter(|number| (1..=most).contains(number));
+        let number = whole_number(value).filter(|number| (1..=most).contains(number));
         if number.is_none() {
             fields.fault(
                 &format!("{KEY}.{key}"),

@@ -1,6 +1,7 @@
 //! What an operator wishes of a project: its name, whether it is disabled, its limits.
 
 use super::Fields;
+use super::fields::whole_number;
 use super::schemas::{optional_flag, optional_text, text};
 use crate::domain::faults::Faults;
 use crate::domain::orchestration::MOST_NAME_CHARACTERS;
@@ -95,7 +96,7 @@ fn read_limits(
         let limit = match value {
             Value::Null => None,
             Value::String(text) if text == "unlimited" => Some(OwnLimit::Unlimited),
-            number => match number.as_u64().filter(|most| *most <= MOST) {
+            number => match whole_number(number).filter(|most| *most <= MOST) {
                 Some(most) => Some(OwnLimit::AtMost(most)),
                 None => {
                     faults.add(path, "must be a whole number, \"unlimited\" or null");

@@ -1,6 +1,7 @@
 //! What a body wishes of a token, new or old. Flags and numbers may be text: forms have nothing else.
 
 use super::Fields;
+use super::fields::whole_number;
 use super::schemas::optional;
 use crate::domain::faults::Faults;
 use crate::domain::token::{
@@ -26,15 +27,18 @@ body_schema!(TokenForm, "TokenForm", |_generator| json_schema!({
     "description": "A token's wishes as a form: `componentAccess[]` and `bucketPermissions[<bucket>]` may be repeated.",
     "properties": {
         "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS},
-        "isDisabled": {"enum": FLAG_TEXTS},
-        "canManageBuckets": {"enum": FLAG_TEXTS},
-        "canManageTokens": {"enum": FLAG_TEXTS},
-        "canReadAllFileUploads": {"enum": FLAG_TEXTS},
-        "canPurgeTrash": {"enum": FLAG_TEXTS},
-        "expiresIn": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "isDisabled": {"enum": FORM_FLAGS},
+        "canManageBuckets": {"enum": FORM_FLAGS},
+        "canManageTokens": {"enum": FORM_FLAGS},
+        "canReadAllFileUploads": {"enum": FORM_FLAGS},
+        "canPurgeTrash": {"enum": FORM_FLAGS},
+        "expiresIn": {"type": "string", "pattern": SECONDS_OR_NONE},
     },
 }));
 
+/// Those of a form, where an empty value is none.
+const FORM_FLAGS: [&str; 5] = ["", "0", "1", "false", "true"];
+const SECONDS_OR_NONE: &str = r"^(\+?0*[1-9][0-9]{0,8})?$";
 const FLAG_TEXTS: [&str; 4] = ["0", "1", "false", "true"];
 /// As [`is_name`] has it.
 const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
@@ -64,7 +68,7 @@ fn properties() -> Value {
         "expiresIn": optional(json!({
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": MOST_LIFE_SECONDS},
-                {"type": "string", "pattern": r"^\+?0*[1-9][0-9]*$"},
+                {"type": "string", "pattern": r"^\+?0*[1-9][0-9]{0,8}$"},
             ],
             "description": "Seconds until it expires, as a number or a numeric string.",
         })),
@@ -124,8 +128,8 @@ fn read_flag(fields: &mut Fields<'_, '_>, key: &str) -> Option<bool> {
         Value::Bool(flag) => return Some(*flag),
         Value::String(text) if text == "1" || text == "true" => return Some(true),
         Value::String(text) if text == "0" || text == "false" => return Some(false),
-        Value::Number(number) if number.as_u64() == Some(1) => return Some(true),
-        Value::Number(number) if number.as_u64() == Some(0) => return Some(false),
+        number if whole_number(number) == Some(1) => return Some(true),
+        number if whole_number(number) == Some(0) => return Some(false),
         _ => fields.fault(key, "must be true or false"),
     }
     None

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One change, and who made it.
 #[derive(JsonSchema, Serialize)]
@@ -22,7 +22,9 @@ pub(in crate::api) struct EntryShape<'a> {
     /// `null`: the operator.
     token: Option<TokenShape<'a>>,
     address: &'a str,
+    #[schemars(with = "Option<Map<String, Value>>")]
     before: Option<&'a Value>,
+    #[schemars(with = "Option<Map<String, Value>>")]
     after: Option<&'a Value>,
 }
 
