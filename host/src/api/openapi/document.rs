@@ -129,7 +129,9 @@ fn absent_is_not_null(schema: &mut Value) {
             types.retain(|one| one != "null");
             if let [one] = types.as_slice() {
                 let one = one.clone();
-                property["type"] = one;
+                if let Some(kind) = property.get_mut("type") {
+                    *kind = one;
+                }
             }
         }
         if let Some(Value::Array(choice)) = property.get_mut("anyOf") {

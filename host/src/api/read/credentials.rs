@@ -1,7 +1,7 @@
 //! A credential of a body.
 
 use super::Fields;
-use super::schemas::text;
+use super::schemas::{text, with};
 use crate::domain::credential::{Credential, MOST_CREDENTIAL_HOSTS, Secret};
 use crate::domain::faults::Faults;
 use crate::plugins::fault_of_credential_host;
@@ -39,11 +39,7 @@ body_schema!(Credential, "CredentialInput", |_generator| {
             "description": description,
         })
     };
-    let name = |pattern, description| {
-        let mut schema = text(MOST_NAME, description);
-        schema["pattern"] = json!(pattern);
-        schema
-    };
+    let name = |pattern, description| with(text(MOST_NAME, description), "pattern", json!(pattern));
     let hosts = json!({
         "type": "array", "minItems": 1, "maxItems": MOST_CREDENTIAL_HOSTS,
         "items": {"type": "string", "format": "credential-host"},

@@ -31,7 +31,7 @@ pub(in crate::api) type UpdateBody = OrchestrationChange;
 body_schema!(CreateBody, "NewOrchestration", |generator| json_schema!({
     "type": "object",
     "description": "A new orchestration.",
-    "properties": properties(generator, text(MOST_NAME_CHARACTERS, "Its name.")),
+    "properties": properties(generator, &text(MOST_NAME_CHARACTERS, "Its name.")),
     "required": ["name"],
 }));
 
@@ -41,11 +41,11 @@ body_schema!(
     |generator| json_schema!({
         "type": "object",
         "description": "What is to change. Absent and `null` mean unchanged, but a `crontabRecord` of `null` clears the schedule.",
-        "properties": properties(generator, optional_text(MOST_NAME_CHARACTERS, "Its name.")),
+        "properties": properties(generator, &optional_text(MOST_NAME_CHARACTERS, "Its name.")),
     })
 );
 
-fn properties(generator: &mut SchemaGenerator, name: Value) -> Value {
+fn properties(generator: &mut SchemaGenerator, name: &Value) -> Value {
     let tasks = generator.subschema_for::<TaskBody>();
     let notifications = generator.subschema_for::<NotificationBody>();
     json!({

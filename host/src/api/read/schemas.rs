@@ -61,6 +61,14 @@ pub(super) fn optional(mut schema: Value) -> Value {
     schema
 }
 
+/// The same with one more keyword.
+pub(super) fn with(mut schema: Value, keyword: &str, value: Value) -> Value {
+    if let Some(object) = schema.as_object_mut() {
+        object.insert(keyword.to_owned(), value);
+    }
+    schema
+}
+
 /// A list of at most so many `items`, or `null`.
 pub(super) fn optional_list(items: &Schema, most: usize, description: &str) -> Value {
     json!({"type": ["array", "null"], "items": items, "maxItems": most, "description": description})

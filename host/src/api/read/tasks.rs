@@ -2,7 +2,7 @@
 
 use super::Fields;
 use super::schemas::{
-    https_address, optional, optional_flag, optional_integer, optional_text, parameters,
+    https_address, optional, optional_flag, optional_integer, optional_text, parameters, with,
 };
 use crate::domain::faults::Faults;
 use crate::domain::references;
@@ -21,12 +21,12 @@ const MOST_ADDRESS: usize = 2_048;
 pub(in crate::api) struct TaskBody;
 
 body_schema!(TaskBody, "TaskInput", |generator| {
-    let mut component = optional_text(
+    let component = optional_text(
         MOST_NAME,
         "Name of the component to be run; neither `.` nor `..`.",
     );
-    component["allOf"] =
-        serde_json::json!([{"pattern": r"^[^/\\]*$"}, {"not": {"enum": [".", ".."]}}]);
+    let narrower = serde_json::json!([{"pattern": r"^[^/\\]*$"}, {"not": {"enum": [".", ".."]}}]);
+    let component = with(component, "allOf", narrower);
     json_schema!({
         "type": "object",
         "description": "A task: one call of a component, by its name or its address.",
