@@ -23,6 +23,9 @@ impl std::fmt::Debug for Asset {
 /// The page that the others are reached from.
 pub const FIRST_PAGE: &str = "index.html";
 
+/// The page that explains the API.
+pub const REFERENCE: &str = "docs.html";
+
 include!(concat!(env!("OUT_DIR"), "/ui_assets.rs"));
 
 /// The file with this path below `/ui/`.

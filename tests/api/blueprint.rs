@@ -1,6 +1,8 @@
 //! Every example of the blueprint, sent as printed.
 
+use crate::support::document::{Call, Document};
 use crate::support::server::Server;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 const TASKS: &str = r#"[
@@ -86,6 +88,30 @@ fn http_1_0(token: &str, method: &str, path: &str, body: &str) -> String {
     )
 }
 
+/// These requests do not come from the client, which would do it.
+fn hold_to_document(method: &str, path: &str, sent: &str, head: &str, body: &str) {
+    let call = Call {
+        method: method.parse().expect("a method"),
+        path: path.split('?').next().unwrap_or_default().to_owned(),
+        content_type: None,
+        body: sent.as_bytes().to_vec(),
+    };
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let lines = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "));
+    let headers = lines.map(|(name, value)| {
+        let name = name.parse().expect("a name");
+        (name, value.parse().expect("a value"))
+    });
+    let headers: HeaderMap = headers.collect();
+    Document::get().check(&call, status.expect("a status"), &headers, body.as_bytes());
+}
+
 struct Exchange {
     head: String,
     body: String,
@@ -96,10 +122,11 @@ async fn send(
     (server, token): &(Server, String),
     method: &str,
     path: &str,
-    body: &str,
+    sent: &str,
 ) -> Exchange {
-    let answer = server.send_raw(&http_1_0(token, method, path, body)).await;
+    let answer = server.send_raw(&http_1_0(token, method, path, sent)).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+    hold_to_document(method, path, sent, head, body);
     Exchange {
         head: head.to_owned(),
         body: body.to_owned(),

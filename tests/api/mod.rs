@@ -1,6 +1,7 @@
 //! The REST API over a real connection, on each database.
 
 mod blocked;
+mod document;
 #[path = "each.rs"]
 mod postgres;
 #[path = "each.rs"]

@@ -29,7 +29,7 @@ async fn a_server_without_the_api_answers_health_checks_and_nothing_else() {
     let Some(server) = start_as(&roles).await else {
         return;
     };
-    let client = server.client();
+    let client = server.client().beyond_the_document();
 
     client.get("/health/live").await.expect(200);
     client.get("/health/ready").await.expect(200);

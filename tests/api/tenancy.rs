@@ -91,7 +91,7 @@ const NAMELESS: &[&str] = &[
 ];
 
 /// The same for everybody, with or without a token.
-const PUBLIC: &[&str] = &["/", "/ui", "/ui/{*path}"];
+const PUBLIC: &[&str] = &["/", "/docs", "/openapi.json", "/ui", "/ui/{*path}"];
 
 /// A name that nobody else would choose.
 const NEEDLE: &str = "needle-of-the-first-project";

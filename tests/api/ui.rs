@@ -1,6 +1,7 @@
 //! The pages for people, as they are handed out.
 
 use super::start;
+use crate::support::document::{Call, Document};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
@@ -20,12 +21,16 @@ async fn get(server: &crate::support::server::Server, path: &str, sent: &[(&str,
     for (name, value) in sent {
         request = request.header(*name, *value);
     }
-    let response = request.send().await.expect("answered");
-    Got {
+    let request = request.build().expect("a request");
+    let call = Call::of(&request);
+    let response = http.execute(request).await.expect("answered");
+    let got = Got {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         bytes: response.bytes().await.expect("body").to_vec(),
-    }
+    };
+    Document::get().check(&call, got.status, &got.headers, &got.bytes);
+    got
 }
 
 #[tokio::test]

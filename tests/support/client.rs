@@ -1,5 +1,6 @@
 //! An API client: sends, and keeps the whole answer.
 
+use super::document::{Call, Document};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -10,6 +11,8 @@ use std::sync::Once;
 pub struct Client {
     pub base: String,
     pub token: Option<String>,
+    /// Whether answers are held to the API's document.
+    is_held: bool,
     http: reqwest::Client,
 }
 
@@ -32,10 +35,20 @@ impl Client {
         Self {
             base,
             token,
+            is_held: true,
             http: reqwest::Client::builder()
                 .no_proxy()
                 .build()
                 .expect("client"),
+        }
+    }
+
+    /// For a server that does not have the API's role, which is what the document speaks of.
+    #[must_use]
+    pub fn beyond_the_document(self) -> Self {
+        Self {
+            is_held: false,
+            ..self
         }
     }
 
@@ -66,16 +79,32 @@ impl Client {
         }
     }
 
+    /// What comes back may be a stream.
+    pub async fn execute(&self, request: reqwest::Request) -> reqwest::Response {
+        self.http.execute(request).await.expect("answered")
+    }
+
+    /// Whatever comes back has to be what the API's document says.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.expect("answered");
+        let request = request.build().expect("a request");
+        let call = Call::of(&request);
+        let response = self.execute(request).await;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.bytes().await.expect("body");
+        if self.is_held {
+            Document::get().check(&call, status, &headers, &bytes);
+        }
+        let is_json = headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind == "application/json");
         let json = if bytes.is_empty() {
             Value::Null
-        } else {
-            assert_eq!(headers[CONTENT_TYPE], "application/json");
+        } else if is_json {
             serde_json::from_slice(&bytes).expect("JSON")
+        } else {
+            // A page: the document says where there is one.
+            Value::String(String::from_utf8_lossy(&bytes).into_owned())
         };
         Answer {
             status,

@@ -1,6 +1,7 @@
 //! A reader of streams of events, as a browser's `EventSource` is one.
 
 use super::client::Client;
+use super::document::{Call, Document};
 use super::process::PATIENCE;
 use orchestrator::clock::Clock;
 use reqwest::header::CONTENT_TYPE;
@@ -71,7 +72,12 @@ impl Events {
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
-        request.send().await.expect("answered")
+        let request = request.build().expect("a request");
+        let call = Call::of(&request);
+        let response = client.execute(request).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Document::get().check_head(&call, status, &headers);
+        response
     }
 
     #[must_use]

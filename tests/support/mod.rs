@@ -3,6 +3,7 @@
 pub mod author;
 pub mod client;
 pub mod database;
+pub mod document;
 pub mod events;
 pub mod guests;
 pub mod postgres;

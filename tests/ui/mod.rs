@@ -4,6 +4,7 @@ mod browser;
 mod demo;
 mod live;
 mod pages;
+mod reference;
 mod speed;
 
 use self::browser::Browser;

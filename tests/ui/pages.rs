@@ -170,7 +170,7 @@ async fn every_page_can_be_used_by_everybody_in_light_and_dark_and_on_a_phone() 
 }
 
 /// What axe finds, and by how much the page is wider than its window.
-const FINDINGS: &str = "axe.run(document).then((found) => ({
+pub(super) const FINDINGS: &str = "axe.run(document).then((found) => ({
     passes: found.passes.length,
     serious: found.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
         .map((one) => [one.id, one.nodes.map((node) => node.html)]),
@@ -178,7 +178,7 @@ const FINDINGS: &str = "axe.run(document).then((found) => ({
 }))";
 
 /// The checker of accessibility, from its registry; `None`, and a line that says so, where it cannot be had.
-fn axe() -> Option<String> {
+pub(super) fn axe() -> Option<String> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
     let script = dir.join("node_modules/axe-core/axe.min.js");
     if !script.exists() {

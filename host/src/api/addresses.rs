@@ -54,6 +54,16 @@ impl Base {
         format!("{}/v2/storage/tokens/{id}", self.0)
     }
 
+    /// The address itself.
+    pub(super) fn root(&self) -> &str {
+        &self.0
+    }
+
+    /// The page that explains the API.
+    pub(super) fn reference(&self) -> String {
+        format!("{}/docs", self.0)
+    }
+
     /// The first page for people.
     pub(super) fn pages(&self) -> String {
         format!("{}/ui/", self.0)

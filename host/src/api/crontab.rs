@@ -9,17 +9,21 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 
 const SHOWN_TIMES: usize = 10;
 
-#[derive(Serialize)]
+/// What a crontab expression means.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CrontabShape<'a> {
+#[schemars(rename = "Crontab")]
+pub(super) struct CrontabShape<'a> {
     expression: &'a str,
     description: String,
     /// Strictly after now; fewer than ten only at the end of the year 2100.
+    #[schemars(with = "Vec<crate::domain::time::Timestamp>")]
     next_times: Vec<String>,
 }
 

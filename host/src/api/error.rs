@@ -23,6 +23,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::any::Any;
 use std::error::Error;
@@ -342,15 +343,24 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[derive(Serialize)]
+/// Why a request was not done.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+#[schemars(rename = "Error")]
+pub(super) struct Envelope<'a> {
+    /// `warning`: the caller can mend it; `error`: the server is at fault.
+    #[schemars(extend("enum" = ["warning", "error"]))]
     status: &'static str,
+    #[schemars(extend("enum" = ["User error", "Application error"]))]
     error: &'static str,
+    /// Stable: what programs go by.
     code: &'static str,
+    /// One sentence for people.
     message: String,
+    /// Under which it is in the server's log.
     exception_id: String,
     run_id: Option<JobId>,
+    /// Every fault of the request, each with the path to it.
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
 }

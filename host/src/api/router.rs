@@ -6,13 +6,13 @@
 
 use super::{
     ApiError, ApiState, audit, components, cors, credentials, crontab, deliveries, error, events,
-    guards, health, jobs, limits, notifications, operator, orchestrations, paths, plugins, quotas,
-    runs, sessions, tasks, tokens, ui,
+    guards, health, jobs, limits, notifications, openapi, operator, orchestrations, paths, plugins,
+    quotas, runs, sessions, tasks, tokens, ui,
 };
 use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{delete, get, post, put};
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -152,7 +152,9 @@ fn table() -> Router<ApiState> {
 /// What is for people and their browsers.
 fn pages() -> Router<ApiState> {
     Router::new()
-        .route("/", any(ui::lead_to_pages))
+        .route("/", get(ui::lead_to_pages))
+        .route("/openapi.json", get(openapi::show_document))
+        .route("/docs", get(ui::show_reference))
         .route("/ui", get(ui::show_first_page))
         .route("/ui/{*path}", get(ui::show_asset))
         .route(

@@ -15,7 +15,9 @@ use axum::http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
+use std::borrow::Cow;
 use url::Url;
 
 const COOKIE_NAME: &str = "orchestrator-session";
@@ -51,6 +53,23 @@ pub(super) async fn presented_session(
     };
     SameOrigin::from_request_parts(parts, state).await?;
     Ok(Some(Presented::Session(id)))
+}
+
+/// What [`sign_in`] reads.
+pub(super) struct SignInBody;
+
+impl JsonSchema for SignInBody {
+    fn schema_name() -> Cow<'static, str> {
+        "SignIn".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object", "description": "Who signs in.",
+            "properties": {"token": {"type": "string", "description": "The value of a token."}},
+            "required": ["token"],
+        })
+    }
 }
 
 /// Signs in with the body's `token`.

@@ -6,7 +6,7 @@
 use super::addresses::Base;
 use super::paths::AsWritten;
 use super::{ApiError, ApiState};
-use crate::ui::{Asset, FIRST_PAGE, find};
+use crate::ui::{Asset, FIRST_PAGE, REFERENCE, find};
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
@@ -28,7 +28,7 @@ pub(super) async fn lead_to_pages(
     let mut accepted = headers.get_all(ACCEPT).iter();
     let is_browser = accepted.any(|value| value.to_str().unwrap_or_default().contains("text/html"));
     if is_browser && matches!(method, Method::GET | Method::HEAD) {
-        redirect(&base)
+        redirect(&base.pages())
     } else {
         Err(ApiError::NotFound)
     }
@@ -44,7 +44,21 @@ pub(super) async fn show_first_page(
     if written.path().ends_with('/') {
         show(FIRST_PAGE, &headers)
     } else {
-        redirect(&base)
+        redirect(&base.pages())
+    }
+}
+
+/// The page of `/openapi.json`. What it names lies beside it, so it has no slash at its end.
+pub(super) async fn show_reference(
+    State(_): State<ApiState>,
+    base: Base,
+    written: AsWritten,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if written.path().ends_with('/') {
+        redirect(&base.reference())
+    } else {
+        show(REFERENCE, &headers)
     }
 }
 
@@ -57,8 +71,8 @@ pub(super) async fn show_asset(
     show(&path, &headers)
 }
 
-fn redirect(base: &Base) -> Result<Response, ApiError> {
-    let to = HeaderValue::try_from(base.pages()).map_err(|_| ApiError::NotFound)?;
+fn redirect(to: &str) -> Result<Response, ApiError> {
+    let to = HeaderValue::try_from(to).map_err(|_| ApiError::NotFound)?;
     Ok((StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response())
 }
 

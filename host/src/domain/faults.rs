@@ -2,10 +2,11 @@
 //!
 //! Readers of request bodies go on after a fault, so that a client sees all of them at once.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One fault: where (`tasks[1].componentUrl`) and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     pub path: String,
     pub message: String,

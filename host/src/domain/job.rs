@@ -5,13 +5,14 @@ use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Status of a job, or of one task's run (which knows only `processing`, `success`, `warning` and `error`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Waiting,
@@ -59,7 +60,7 @@ impl Status {
 }
 
 /// How a job came to be. The API calls it `initializedBy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Initiator {
     Manually,

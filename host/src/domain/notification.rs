@@ -1,12 +1,13 @@
 //! Subscriptions to events of an orchestration's jobs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// What a subscription listens to. The API calls it `channel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// The job ended with status `error`.
@@ -55,7 +56,7 @@ impl Channel {
 
 /// One subscription. Its JSON form is both the API's and the database's: what the blueprint does not have is there only
 /// where it was set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Notification {
     /// Always set where `plugin` is [`DEFAULT_PLUGIN`] or not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

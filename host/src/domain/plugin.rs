@@ -3,6 +3,7 @@
 //! A plugin may use what its manifest asks for and the project's [`Grant`] allows: the less of both, always.
 
 use crate::domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ pub const MOST_COMPONENTS: usize = 1_000;
 pub const MOST_CONFIG_BYTES: usize = 64 << 10;
 
 /// What a plugin can do beyond logging and, for tasks, saving checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Capability {
     /// Requests to the manifest's `hosts`.
@@ -34,7 +35,7 @@ impl Capability {
 }
 
 /// What a project allows a plugin of its own. The JSON form is both what the API takes and what the database keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     pub capabilities: Vec<Capability>,
@@ -48,7 +49,7 @@ pub struct Grant {
 }
 
 /// Limits of one call, below those of the server and of the manifest; `None` leaves one as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GrantedLimits {
     #[serde(skip_serializing_if = "Option::is_none")]

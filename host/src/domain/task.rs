@@ -3,14 +3,16 @@
 //! The JSON form of [`Task`] is both what the API shows and what the database keeps. Unset `component`, `componentUrl`
 //! and `action` are absent from it; every other key is always there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One task as configured. Exactly one of `component` and `component_url` is set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// Unique in its orchestration, `[A-Za-z0-9_-]{1,64}`; empty until assigned.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
@@ -20,7 +22,8 @@ pub struct Task {
     pub action: Option<String>,
     pub action_parameters: Map<String, Value>,
     pub continue_on_failure: bool,
-    /// 1 to [`MOST_TIMEOUT_MINUTES`].
+    /// 1 to 10080: a week.
+    #[schemars(range(min = 1, max = 10_080))]
     pub timeout_minutes: Option<u32>,
     pub active: bool,
     pub phase: Option<String>,

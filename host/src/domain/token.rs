@@ -4,6 +4,7 @@
 //! token of a project has every right, for good.
 
 use crate::domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +21,9 @@ pub const MOST_NAME_CHARACTERS: usize = 255;
 pub const MOST_LIFE_SECONDS: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// Right to one bucket of the storage; each holds those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum BucketPermission {
     Read,

@@ -1,6 +1,7 @@
 //! The table of errors and their answers.
 
 use super::*;
+use crate::api::openapi::ALL_FAILURES;
 use crate::api::{ApiSettings, Limiter, RateLimits};
 use crate::clock::{Clock, Random};
 use crate::domain::quota::Quota;
@@ -155,6 +156,10 @@ async fn each_error_has_its_status_and_code() {
             "{name}"
         );
         assert_eq!(retry_after.is_some(), status == 503, "{name}");
+        let is_described = ALL_FAILURES
+            .iter()
+            .any(|failure| (failure.status, failure.code) == (status, code));
+        assert!(is_described, "{name} is not in the API's document");
     }
 }
 

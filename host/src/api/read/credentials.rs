@@ -1,11 +1,13 @@
 //! A credential of a body.
 
 use super::Fields;
+use super::schemas::{text, with};
 use crate::domain::credential::{Credential, MOST_CREDENTIAL_HOSTS, Secret};
 use crate::domain::faults::Faults;
 use crate::plugins::fault_of_credential_host;
 use axum::http::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use schemars::json_schema;
+use serde_json::{Map, Value, json};
 
 /// Longest secret, in characters.
 const MOST_SECRET: usize = 8_192;
@@ -26,6 +28,57 @@ const CLOSED_HEADERS: [&str; 12] = [
     "user-agent",
     "x-storageapi-token",
 ];
+
+/// Visible ASCII characters and spaces, not all of them spaces.
+const VISIBLE: &str = "^[ -~]*[!-~][ -~]*$";
+
+body_schema!(Credential, "CredentialInput", |_generator| {
+    let secret = |description| {
+        json!({
+            "type": "string", "minLength": 1, "maxLength": MOST_SECRET, "pattern": VISIBLE,
+            "description": description,
+        })
+    };
+    let name = |pattern, description| with(text(MOST_NAME, description), "pattern", json!(pattern));
+    let hosts = json!({
+        "type": "array", "minItems": 1, "maxItems": MOST_CREDENTIAL_HOSTS,
+        "items": {"type": "string", "format": "credential-host"},
+        "description": "To which it may be sent, such as `https://api.example.com` or `https://*.example.com`.",
+    });
+    let of = |kind: &str, secrets: Map<String, Value>| {
+        let mut properties = Map::new();
+        properties.insert("type".to_owned(), json!({"const": kind}));
+        let mut required = vec!["type".to_owned()];
+        required.extend(secrets.keys().cloned());
+        properties.extend(secrets);
+        if kind == "hmac" {
+            properties.insert(
+                "hosts".to_owned(),
+                json!({"type": ["array", "null"], "maxItems": 0}),
+            );
+        } else {
+            properties.insert("hosts".to_owned(), hosts.clone());
+            required.push("hosts".to_owned());
+        }
+        json!({"type": "object", "properties": properties, "required": required})
+    };
+    let map = |value: Value| value.as_object().cloned().unwrap_or_default();
+    json_schema!({
+        "description": "A secret for another service. It is not shown again.",
+        "oneOf": [
+            of("bearer", map(json!({"token": secret("Sent as `Authorization: Bearer …`.")}))),
+            of("basic", map(json!({
+                "username": name("^[ -9;-~]*[!-9;-~][ -9;-~]*$", "Without a colon."),
+                "password": secret("Its password."),
+            }))),
+            of("header", map(json!({
+                "header": name("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "The name of a header that is not the server's own."),
+                "value": secret("What the header carries."),
+            }))),
+            of("hmac", map(json!({"secret": secret("Signs requests and is never sent.")}))),
+        ],
+    })
+});
 
 /// Reads a credential. Where there is no fault there is one.
 pub(in crate::api) fn read_credential(

@@ -6,6 +6,7 @@ use crate::domain::faults::Faults;
 use crate::domain::job_event::{Cursor, EventKind};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -33,6 +34,38 @@ pub(in crate::api) struct EventQuery {
     pub(in crate::api) kinds: Vec<EventKind>,
     /// By `Last-Event-ID`.
     pub(in crate::api) is_continued: bool,
+}
+
+/// The parameters of [`EventQuery`], for documents.
+pub(in crate::api) fn event_parameters() -> Vec<Value> {
+    let cursor =
+        json!({"type": "string", "format": "event-id", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"});
+    let kinds = EventKind::ALL.map(EventKind::as_str);
+    vec![
+        json!({
+            "name": "limit", "in": "query", "description": "Most events of a page.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT},
+        }),
+        json!({
+            "name": "after", "in": "query", "description": "The id of the event after which to begin.",
+            "schema": cursor, "example": "811-93",
+        }),
+        json!({
+            "name": "tail", "in": "query", "description": "Begins with so many of the newest events.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": MOST_LIMIT},
+        }),
+        json!({
+            "name": "kinds", "in": "query", "style": "form", "explode": false,
+            "description": "Which kinds of events are wanted, with commas between; all where it is absent.",
+            "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": kinds}},
+        }),
+        json!({
+            "name": "Last-Event-ID", "in": "header",
+            "description": "Sent by browsers that continue a stream; wins over `after` and `tail`. An empty one counts as none.",
+            "schema": {"type": "string", "format": "event-id", "pattern": "^([0-9]{1,18}-[0-9]{1,18})?$"},
+            "example": "811-93",
+        }),
+    ]
 }
 
 impl<S: Sync> FromRequestParts<S> for EventQuery {

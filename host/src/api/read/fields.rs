@@ -138,7 +138,7 @@ impl<'a, 'f> Fields<'a, 'f> {
 }
 
 /// `10`, and `10.0` too: some languages print no other numbers.
-fn whole_number(value: &Value) -> Option<u64> {
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
     /// 2^53: above it, not every whole number has a float of its own.
     const MOST: f64 = 9_007_199_254_740_992.0;
     value.as_u64().or_else(|| {

@@ -10,6 +10,7 @@ use crate::store::JobSearch;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use std::time::Duration;
 use url::form_urlencoded;
 
@@ -25,6 +26,45 @@ pub(in crate::api) struct JobQuery {
     pub(in crate::api) limit: u32,
     pub(in crate::api) before: Option<JobId>,
     pub(in crate::api) search: JobSearch,
+}
+
+/// The parameters of [`JobQuery`], for documents. An empty value is as good as none.
+pub(in crate::api) fn search_parameters() -> Vec<Value> {
+    let statuses = "waiting|processing|success|warning|error|cancelled|terminated";
+    let seconds =
+        json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": MOST_SECONDS});
+    let time = json!({"type": "string", "format": "date-time"});
+    let id = json!({"type": "integer", "format": "int64", "minimum": 1});
+    let limit =
+        json!({"type": "integer", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT});
+    let status = json!({"type": "string", "pattern": format!("^({statuses})(,({statuses}))*$")});
+    let initiator = json!({"type": "string", "enum": ["manually", "scheduler", "trigger"]});
+    [
+        ("limit", "Most jobs of the answer.", limit),
+        (
+            "before",
+            "Jobs that are older than this one: `X-Next-Before` of the page before.",
+            id.clone(),
+        ),
+        ("orchestrationId", "Jobs of this orchestration only.", id),
+        ("status", "Jobs of these statuses only.", status),
+        ("initializedBy", "Jobs that began so only.", initiator),
+        ("since", "Jobs made at or after this time.", time.clone()),
+        ("until", "Jobs made before this time.", time),
+        (
+            "minSeconds",
+            "Jobs that have run at least so long, those that still run included.",
+            seconds.clone(),
+        ),
+        ("maxSeconds", "Jobs that have run at most so long.", seconds),
+    ]
+    .into_iter()
+    .map(|(name, description, schema)| {
+        json!({
+            "name": name, "in": "query", "description": description, "schema": schema, "allowEmptyValue": true,
+        })
+    })
+    .collect()
 }
 
 impl<S: Sync> FromRequestParts<S> for JobQuery {

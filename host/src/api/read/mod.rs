@@ -4,6 +4,21 @@
 //! is refused as a whole. `null` means what an absent key means, unless a reader says otherwise; unknown keys are
 //! ignored.
 
+/// Names and describes what a reader reads, for documents. That it does is proved by tests: what was accepted is valid.
+macro_rules! body_schema {
+    ($read:ty, $name:literal, |$generator:ident| $schema:expr) => {
+        impl schemars::JsonSchema for $read {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema($generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+
 mod credentials;
 mod events;
 mod fields;
@@ -14,20 +29,22 @@ mod orchestrations;
 mod pages;
 mod plugins;
 mod projects;
+mod schemas;
 mod tasks;
 mod tokens;
 
 pub(super) use credentials::read_credential;
-pub(super) use events::{EventQuery, From};
-pub(super) use job_search::JobQuery;
-pub(super) use jobs::{RunBody, read_config, read_run};
-pub(super) use notifications::read_notifications;
-pub(super) use orchestrations::{read_create, read_update};
-pub(super) use pages::PageQuery;
-pub(super) use plugins::{ComponentWish, read_component_wish, read_grant};
-pub(super) use projects::{read_new_project, read_project_change};
-pub(super) use tasks::{TaskIds, read_tasks};
-pub(super) use tokens::read_token_change;
+pub(super) use events::{EventQuery, From, event_parameters};
+pub(super) use job_search::{JobQuery, search_parameters};
+pub(super) use jobs::{RunBody, RunCallBody, read_config, read_run};
+pub(super) use notifications::{NotificationBody, read_notifications};
+pub(super) use orchestrations::{CreateBody, UpdateBody, read_create, read_update};
+pub(super) use pages::{PageQuery, page_parameters};
+pub(super) use plugins::{ComponentWish, GrantBody, read_component_wish, read_grant};
+pub(super) use projects::{NewProjectBody, read_new_project, read_project_change};
+pub(super) use schemas::Nothing;
+pub(super) use tasks::{TaskBody, TaskIds, read_tasks};
+pub(super) use tokens::{TokenForm, read_token_change};
 
 use fields::Fields;
 

@@ -1,9 +1,11 @@
 //! Subscriptions and email addresses of a body.
 
 use super::Fields;
+use super::schemas::{optional, parameters};
 use crate::domain::credential::{NAMING_KEY, is_credential_name};
 use crate::domain::faults::Faults;
 use crate::domain::notification::{Channel, DEFAULT_PLUGIN, MOST_NOTIFICATIONS, Notification};
+use schemars::json_schema;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -16,6 +18,63 @@ const MOST_CONFIG_BYTES: usize = 8 << 10;
 const MOST_TIMEOUT_MINUTES: u64 = 7 * 24 * 60;
 /// Largest tolerance of a `processing` mail, in percent: a hundredfold.
 const MOST_TOLERANCE_PERCENT: u64 = 10_000;
+
+/// One subscription of a body.
+pub(in crate::api) struct NotificationBody;
+
+body_schema!(
+    NotificationBody,
+    "NotificationInput",
+    |generator| json_schema!({
+        "type": "object",
+        "description": "A subscription to events of an orchestration's jobs.",
+        "properties": {
+            "email": optional(email_schema()),
+            "channel": {
+                "type": "string", "enum": Channel::ALL.map(Channel::as_str),
+                "description": "`waiting` and `processing` are told of jobs that wait or run for too long.",
+            },
+            "parameters": parameters(
+                generator,
+                "Of `waiting` the `timeout` in minutes, of `processing` the `tolerance` in percent.",
+            ),
+            "plugin": {
+                "type": ["string", "null"], "maxLength": MOST_PLUGIN, "pattern": "^[a-z][a-z0-9-]*$",
+                "description": "The plugin that delivers it; `email` where it is absent.",
+            },
+            "config": parameters(generator, "Where and how that plugin delivers."),
+        },
+        "required": ["channel"],
+        "anyOf": [
+            {"required": ["email"], "properties": {"email": {"type": "string"}}},
+            {
+                "required": ["plugin"],
+                "properties": {"plugin": {"type": "string", "not": {"const": DEFAULT_PLUGIN}}},
+            },
+        ],
+        "allOf": [
+            channel_parameter("waiting", "timeout", 1, MOST_TIMEOUT_MINUTES),
+            channel_parameter("processing", "tolerance", 0, MOST_TOLERANCE_PERCENT),
+        ],
+    })
+);
+
+/// An address that mail can be sent to.
+pub(super) fn email_schema() -> Value {
+    serde_json::json!({
+        "type": "string", "format": "email", "maxLength": MOST_ADDRESS, "description": "An email address.",
+    })
+}
+
+/// What one channel wants of its parameter.
+fn channel_parameter(channel: &str, key: &str, least: u64, most: u64) -> Value {
+    serde_json::json!({
+        "if": {"properties": {"channel": {"const": channel}}},
+        "then": {"properties": {"parameters": {"properties": {
+            key: {"type": ["integer", "null"], "minimum": least, "maximum": most},
+        }}}},
+    })
+}
 
 /// Reads a list of subscriptions that stands at `path`.
 pub(in crate::api) fn read_notifications(

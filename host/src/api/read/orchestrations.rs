@@ -1,16 +1,18 @@
 //! Orchestrations of a body: what a new one needs, and what may change of an old one.
 
 use super::Fields;
-use super::notifications::read_notifications_of;
-use super::tasks::{TaskIds, read_tasks_of};
+use super::notifications::{NotificationBody, read_notifications_of};
+use super::schemas::{id, optional, optional_flag, optional_list, optional_text, text};
+use super::tasks::{TaskBody, TaskIds, read_tasks_of};
 use crate::domain::crontab::Crontab;
 use crate::domain::faults::Faults;
 use crate::domain::ids::TokenId;
-use crate::domain::notification::Notification;
+use crate::domain::notification::{MOST_NOTIFICATIONS, Notification};
 use crate::domain::orchestration::MOST_NAME_CHARACTERS;
-use crate::domain::task::Task;
+use crate::domain::task::{MOST_TASKS, Task};
 use crate::store::OrchestrationChange;
-use serde_json::{Map, Value};
+use schemars::{SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
 
 /// A new orchestration, defaults filled in.
 #[derive(Debug)]
@@ -25,6 +27,39 @@ pub(in crate::api) struct CreateBody {
 
 /// What is to change of an orchestration.
 pub(in crate::api) type UpdateBody = OrchestrationChange;
+
+body_schema!(CreateBody, "NewOrchestration", |generator| json_schema!({
+    "type": "object",
+    "description": "A new orchestration.",
+    "properties": properties(generator, &text(MOST_NAME_CHARACTERS, "Its name.")),
+    "required": ["name"],
+}));
+
+body_schema!(
+    UpdateBody,
+    "OrchestrationChange",
+    |generator| json_schema!({
+        "type": "object",
+        "description": "What is to change. Absent and `null` mean unchanged, but a `crontabRecord` of `null` clears the schedule.",
+        "properties": properties(generator, &optional_text(MOST_NAME_CHARACTERS, "Its name.")),
+    })
+);
+
+fn properties(generator: &mut SchemaGenerator, name: &Value) -> Value {
+    let tasks = generator.subschema_for::<TaskBody>();
+    let notifications = generator.subschema_for::<NotificationBody>();
+    json!({
+        "name": name,
+        "crontabRecord": {
+            "type": ["string", "null"], "format": "crontab",
+            "description": "When it runs, in UTC, in crontab format: five fields or a nickname such as `@daily`.",
+        },
+        "active": optional_flag("Whether its schedule counts."),
+        "tokenId": optional(id("The token that its jobs run with; one is made where none is given.")),
+        "notifications": optional_list(&notifications, MOST_NOTIFICATIONS, "Who is told of what."),
+        "tasks": optional_list(&tasks, MOST_TASKS, "What is run, in this order."),
+    })
+}
 
 pub(in crate::api) fn read_create(body: &Map<String, Value>, faults: &mut Faults) -> CreateBody {
     let mut fields = Fields::new(body, "", faults);

@@ -4,6 +4,7 @@ use crate::api::ApiError;
 use crate::domain::faults::Faults;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde_json::{Value, json};
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
 
@@ -16,6 +17,20 @@ pub(in crate::api) struct PageQuery {
     /// 1 to 500.
     pub(in crate::api) limit: u32,
     pub(in crate::api) offset: u64,
+}
+
+/// The parameters of [`PageQuery`], for documents.
+pub(in crate::api) fn page_parameters() -> Vec<Value> {
+    vec![
+        json!({
+            "name": "limit", "in": "query", "description": "Most entries of the answer.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT, "default": DEFAULT_LIMIT},
+        }),
+        json!({
+            "name": "offset", "in": "query", "description": "How many entries are passed over.",
+            "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": i64::MAX, "default": 0},
+        }),
+    ]
 }
 
 impl<S: Sync> FromRequestParts<S> for PageQuery {

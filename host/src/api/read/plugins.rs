@@ -1,11 +1,14 @@
 //! What a body grants a plugin, and what it says of a component.
 
 use super::Fields;
+use super::fields::whole_number;
+use super::schemas::{https_address, optional, optional_text, parameters};
 use super::tasks::{fault_of_address, fault_of_component};
 use crate::domain::credential::is_credential_name;
 use crate::domain::faults::Faults;
 use crate::domain::plugin::{Capability, Grant, GrantedLimits, MOST_CONFIG_BYTES};
-use serde_json::{Map, Value};
+use schemars::json_schema;
+use serde_json::{Map, Value, json};
 use url::Url;
 
 const MOST_HOSTS: usize = 100;
@@ -17,6 +20,77 @@ const MOST_NAME_CHARACTERS: usize = 255;
 const MOST_ADDRESS_CHARACTERS: usize = 2_048;
 /// The plugin that calls components over HTTP.
 const HTTP_COMPONENT: &str = "http-component";
+
+/// The limits of a grant, each with its unit and the most that it may be.
+const LIMITS: [(&str, &str, u64); 8] = [
+    ("cpuSeconds", "seconds", 3_600),
+    ("wallSeconds", "seconds", 86_400),
+    ("memoryMebibytes", "MiB", 1_024),
+    ("logKibibytes", "KiB", 1_048_576),
+    ("responseKibibytes", "KiB", 1_048_576),
+    ("httpRequestKibibytes", "KiB", 1_048_576),
+    ("httpResponseKibibytes", "KiB", 1_048_576),
+    ("httpRequestsAtOnce", "requests", 1_000),
+];
+
+/// What a plugin is granted.
+pub(in crate::api) struct GrantBody;
+
+body_schema!(GrantBody, "GrantInput", |_generator| {
+    let limit = |(key, unit, most): (&str, &str, u64)| {
+        let schema = json!({"type": ["integer", "null"], "minimum": 1, "maximum": most, "description": unit});
+        (key.to_owned(), schema)
+    };
+    let limits: Map<String, Value> = LIMITS.into_iter().map(limit).collect();
+    json_schema!({
+        "type": "object",
+        "description": "What a plugin may do. What is absent is not allowed.",
+        "properties": {
+            "version": optional_text(
+                MOST_VERSION_CHARACTERS,
+                "The version that was looked at: the grant is refused where there is a newer one.",
+            ),
+            "capabilities": {"type": ["array", "null"], "items": {"enum": ["http", "mail"]}},
+            "hosts": {
+                "type": ["array", "null"], "maxItems": MOST_HOSTS,
+                "items": {"type": "string", "maxLength": MOST_HOST_CHARACTERS, "format": "host-pattern"},
+                "description": "Patterns as in a manifest, such as `https://*.example.com`; of use with the capability `http` only.",
+            },
+            "credentials": {
+                "type": ["array", "null"], "maxItems": MOST_GRANTED_CREDENTIALS,
+                "items": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+                "description": "Names of credentials, or `named`: those that its configuration names.",
+            },
+            "limits": {
+                "anyOf": [
+                    {"type": "object", "properties": limits},
+                    {"type": "array", "maxItems": 0},
+                    {"type": "null"},
+                ],
+                "description": "Limits of one call, below those of the server and of the manifest.",
+            },
+        },
+        "if": {"required": ["hosts"], "properties": {"hosts": {"type": "array", "minItems": 1}}},
+        "then": {
+            "required": ["capabilities"],
+            "properties": {"capabilities": {"type": "array", "contains": {"const": "http"}}},
+        },
+    })
+});
+
+body_schema!(ComponentWish, "ComponentInput", |generator| json_schema!({
+    "type": "object",
+    "description": "What tasks mean by a component's name: a plugin that runs them, or an address.",
+    "properties": {
+        "plugin": optional_text(MOST_NAME_CHARACTERS, "The id of a plugin of the kind `task`; `http-component` where it is null."),
+        "config": parameters(generator, "What that plugin is told."),
+        "url": optional(https_address(
+            MOST_ADDRESS_CHARACTERS,
+            "Where the component lives, without a query; of use with the plugin `http-component` only.",
+        )),
+    },
+    "anyOf": [{"required": ["plugin"]}, {"required": ["url"]}],
+}));
 
 /// What absent keys would allow is not allowed. The second value is the version that was looked at.
 pub(in crate::api) fn read_grant(
@@ -103,9 +177,10 @@ fn read_credentials(fields: &mut Fields<'_, '_>) -> Vec<String> {
 fn read_limits(fields: &mut Fields<'_, '_>) -> GrantedLimits {
     const KEY: &str = "limits";
     let given = fields.parameters(KEY);
-    let mut limit = |key: &str, unit: &str, most: u64| {
+    let mut limit = |key: &str| {
+        let (_, unit, most) = LIMITS.into_iter().find(|(name, ..)| *name == key)?;
         let value = given.get(key).filter(|value| !value.is_null())?;
-        let number = value.as_u64().filter(|number| (1..=most).contains(number));
+        let number = whole_number(value).filter(|number| (1..=most).contains(number));
         if number.is_none() {
             fields.fault(
                 &format!("{KEY}.{key}"),
@@ -115,14 +190,14 @@ fn read_limits(fields: &mut Fields<'_, '_>) -> GrantedLimits {
         u32::try_from(number?).ok()
     };
     GrantedLimits {
-        cpu_seconds: limit("cpuSeconds", "seconds", 3_600),
-        wall_seconds: limit("wallSeconds", "seconds", 86_400),
-        memory_mebibytes: limit("memoryMebibytes", "MiB", 1_024),
-        log_kibibytes: limit("logKibibytes", "KiB", 1_048_576),
-        response_kibibytes: limit("responseKibibytes", "KiB", 1_048_576),
-        http_request_kibibytes: limit("httpRequestKibibytes", "KiB", 1_048_576),
-        http_response_kibibytes: limit("httpResponseKibibytes", "KiB", 1_048_576),
-        http_requests_at_once: limit("httpRequestsAtOnce", "requests", 1_000),
+        cpu_seconds: limit("cpuSeconds"),
+        wall_seconds: limit("wallSeconds"),
+        memory_mebibytes: limit("memoryMebibytes"),
+        log_kibibytes: limit("logKibibytes"),
+        response_kibibytes: limit("responseKibibytes"),
+        http_request_kibibytes: limit("httpRequestKibibytes"),
+        http_response_kibibytes: limit("httpResponseKibibytes"),
+        http_requests_at_once: limit("httpRequestsAtOnce"),
     }
 }
 

@@ -1,9 +1,13 @@
 //! Tasks of a body.
 
 use super::Fields;
+use super::schemas::{
+    https_address, optional, optional_flag, optional_integer, optional_text, parameters, with,
+};
 use crate::domain::faults::Faults;
 use crate::domain::references;
 use crate::domain::task::{MOST_TASKS, MOST_TIMEOUT_MINUTES, Task, check_action, is_task_id};
+use schemars::json_schema;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use url::Url;
@@ -12,6 +16,56 @@ use url::Url;
 const MOST_NAME: usize = 255;
 /// Longest address of a component, in characters.
 const MOST_ADDRESS: usize = 2_048;
+
+/// One task of a body.
+pub(in crate::api) struct TaskBody;
+
+body_schema!(TaskBody, "TaskInput", |generator| {
+    let component = optional_text(
+        MOST_NAME,
+        "Name of the component to be run; neither `.` nor `..`.",
+    );
+    let narrower = serde_json::json!([{"pattern": r"^[^/\\]*$"}, {"not": {"enum": [".", ".."]}}]);
+    let component = with(component, "allOf", narrower);
+    json_schema!({
+        "type": "object",
+        "description": "A task: one call of a component, by its name or its address.",
+        "properties": {
+            "id": {
+                "type": ["string", "null"], "pattern": "^[A-Za-z0-9_-]{1,64}$",
+                "description": "Unique in its orchestration; assigned where it is absent.",
+            },
+            "component": component,
+            "componentUrl": optional(https_address(MOST_ADDRESS, "Address of the component to be run.")),
+            "action": {
+                "type": ["string", "null"], "minLength": 1, "maxLength": MOST_NAME, "pattern": ACTION,
+                "description": "Name of the action; it may have several path segments. `run` where it is absent.",
+            },
+            "actionParameters": parameters(generator, "What the component is called with."),
+            "continueOnFailure": optional_flag("Whether the job goes on after this task has failed; false where it is absent."),
+            "timeoutMinutes": optional_integer(1, u64::from(MOST_TIMEOUT_MINUTES), "How long the task may take."),
+            "active": optional_flag("A task that is not active is skipped; true where it is absent."),
+            "phase": {
+                "type": ["string", "number", "null"], "maxLength": MOST_NAME,
+                "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
+                "description": "Neighbours of one phase run in parallel. Kept as text.",
+            },
+        },
+        "oneOf": [
+            {
+                "required": ["component"],
+                "properties": {"component": {"type": "string"}, "componentUrl": {"type": "null"}},
+            },
+            {
+                "required": ["componentUrl"],
+                "properties": {"componentUrl": {"type": "string"}, "component": {"type": "null"}},
+            },
+        ],
+    })
+});
+
+/// Segments that are not empty, not all of them white space, and neither `.` nor `..`.
+const ACTION: &str = r"^([^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.([^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.[^/\\\x00-\x1f\x7f-\x9f]+))(/([^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.([^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.[^/\\\x00-\x1f\x7f-\x9f]+)))*$";
 
 /// What becomes of the ids that tasks carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

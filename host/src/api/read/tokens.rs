@@ -1,14 +1,96 @@
 //! What a body wishes of a token, new or old. Flags and numbers may be text: forms have nothing else.
 
 use super::Fields;
+use super::fields::whole_number;
+use super::schemas::optional;
 use crate::domain::faults::Faults;
 use crate::domain::token::{
     BucketPermission, BucketPermissions, MOST_BUCKETS, MOST_COMPONENTS,
     MOST_DESCRIPTION_CHARACTERS, MOST_LIFE_SECONDS, MOST_NAME_CHARACTERS, RightsChange,
 };
 use crate::store::TokenChange;
-use serde_json::{Map, Value};
+use schemars::json_schema;
+use serde_json::{Map, Value, json};
 use std::time::Duration;
+
+body_schema!(TokenChange, "TokenInput", |_generator| json_schema!({
+    "type": "object",
+    "description": "What a token is to be or to change to. Absent and `null` mean unchanged; for a new token, what its maker's bounds allow at most, or nothing.",
+    "properties": properties(),
+}));
+
+/// The same as a form, which has nothing but text.
+pub(in crate::api) struct TokenForm;
+
+body_schema!(TokenForm, "TokenForm", |_generator| json_schema!({
+    "type": "object",
+    "description": "A token's wishes as a form: `componentAccess[]` and `bucketPermissions[<bucket>]` may be repeated.",
+    "properties": {
+        "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS},
+        "isDisabled": {"enum": FORM_FLAGS},
+        "canManageBuckets": {"enum": FORM_FLAGS},
+        "canManageTokens": {"enum": FORM_FLAGS},
+        "canReadAllFileUploads": {"enum": FORM_FLAGS},
+        "canPurgeTrash": {"enum": FORM_FLAGS},
+        "expiresIn": {"type": "string", "pattern": SECONDS_OR_NONE},
+    },
+}));
+
+/// Those of a form, where an empty value is none.
+const FORM_FLAGS: [&str; 5] = ["", "0", "1", "false", "true"];
+const SECONDS_OR_NONE: &str = r"^(\+?0*[1-9][0-9]{0,8})?$";
+const FLAG_TEXTS: [&str; 4] = ["0", "1", "false", "true"];
+/// As [`is_name`] has it.
+const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
+fn properties() -> Value {
+    let flag = |description: &str| {
+        json!({
+            "anyOf": [
+                {"type": "boolean"},
+                {"enum": FLAG_TEXTS},
+                {"type": "integer", "minimum": 0, "maximum": 1},
+                {"type": "null"},
+            ],
+            "description": description,
+        })
+    };
+    json!({
+        "description": {
+            "type": ["string", "null"], "maxLength": MOST_DESCRIPTION_CHARACTERS,
+            "pattern": r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$",
+        },
+        "isDisabled": flag("A disabled token is refused."),
+        "canManageBuckets": flag("May manage the buckets of the storage."),
+        "canManageTokens": flag("May make, change and delete tokens, plugins, components and credentials."),
+        "canReadAllFileUploads": flag("May read all files."),
+        "canPurgeTrash": flag("May empty the trash."),
+        "expiresIn": optional(json!({
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_LIFE_SECONDS},
+                {"type": "string", "pattern": r"^\+?0*[1-9][0-9]{0,8}$"},
+            ],
+            "description": "Seconds until it expires, as a number or a numeric string.",
+        })),
+        "componentAccess": {
+            "type": ["array", "null"], "maxItems": MOST_COMPONENTS,
+            "items": {"type": "string", "maxLength": MOST_NAME_CHARACTERS, "pattern": NAME},
+            "description": "Components that it is confined to; none: to no component.",
+        },
+        "bucketPermissions": {
+            "anyOf": [
+                {
+                    "type": "object", "maxProperties": MOST_BUCKETS,
+                    "propertyNames": {"maxLength": MOST_NAME_CHARACTERS, "pattern": NAME},
+                    "additionalProperties": {"enum": ["read", "write", "manage"]},
+                },
+                {"type": "array", "maxItems": 0},
+                {"type": "null"},
+            ],
+            "description": "The right to each bucket by its name.",
+        },
+    })
+}
 
 /// Absent and `null` mean unchanged, and for a new token what its maker's bounds allow at most or nothing.
 pub(in crate::api) fn read_token_change(
@@ -46,8 +128,8 @@ fn read_flag(fields: &mut Fields<'_, '_>, key: &str) -> Option<bool> {
         Value::Bool(flag) => return Some(*flag),
         Value::String(text) if text == "1" || text == "true" => return Some(true),
         Value::String(text) if text == "0" || text == "false" => return Some(false),
-        Value::Number(number) if number.as_u64() == Some(1) => return Some(true),
-        Value::Number(number) if number.as_u64() == Some(0) => return Some(false),
+        number if whole_number(number) == Some(1) => return Some(true),
+        number if whole_number(number) == Some(0) => return Some(false),
         _ => fields.fault(key, "must be true or false"),
     }
     None

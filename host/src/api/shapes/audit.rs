@@ -5,12 +5,15 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::time::Timestamp;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-#[derive(Serialize)]
+/// One change, and who made it.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EntryShape<'a> {
+#[schemars(rename = "AuditEntry")]
+pub(in crate::api) struct EntryShape<'a> {
     id: i64,
     created_time: Timestamp,
     action: &'a str,
@@ -19,7 +22,9 @@ struct EntryShape<'a> {
     /// `null`: the operator.
     token: Option<TokenShape<'a>>,
     address: &'a str,
+    #[schemars(with = "Option<Map<String, Value>>")]
     before: Option<&'a Value>,
+    #[schemars(with = "Option<Map<String, Value>>")]
     after: Option<&'a Value>,
 }
 

@@ -4,13 +4,18 @@ use crate::domain::time::Timestamp;
 use crate::store::KeptCredential;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+/// A secret for another service: all of it but the secret.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CredentialShape<'a> {
+#[schemars(rename = "Credential")]
+pub(in crate::api) struct CredentialShape<'a> {
     name: &'a str,
+    #[schemars(extend("enum" = ["bearer", "basic", "header", "hmac"]))]
     r#type: &'a str,
+    /// To which it may be sent; none of one that signs.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     hosts: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]

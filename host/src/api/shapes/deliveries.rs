@@ -7,12 +7,15 @@ use crate::domain::time::Timestamp;
 use crate::store::{Attempt, Delivery, StoreError};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-#[derive(Serialize)]
+/// A notification on its way to one receiver.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DeliveryShape<'a> {
+#[schemars(rename = "Delivery")]
+pub(in crate::api) struct DeliveryShape<'a> {
     id: DeliveryId,
     job_id: JobId,
     channel: Channel,
@@ -20,7 +23,9 @@ struct DeliveryShape<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     email: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     config: Option<&'a RawValue>,
+    #[schemars(extend("enum" = ["pending", "delivered", "failed", "disabled"]))]
     status: &'static str,
     attempts: u32,
     created_time: Timestamp,
@@ -30,9 +35,11 @@ struct DeliveryShape<'a> {
     last_attempt: Option<AttemptShape<'a>>,
 }
 
-#[derive(Serialize)]
+/// What became of one attempt.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AttemptShape<'a> {
+#[schemars(rename = "DeliveryAttempt")]
+pub(in crate::api) struct AttemptShape<'a> {
     end_time: Timestamp,
     outcome: &'a str,
     message: &'a str,

@@ -4,14 +4,21 @@ use crate::domain::ids::{JobId, OrchestrationId};
 use crate::domain::job_event::{EventKind, JobEvent};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+/// Something that happened to a job or one of its tasks.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EventShape<'a> {
+#[schemars(rename = "Event")]
+pub(in crate::api) struct EventShape<'a> {
+    /// Its place among all events: what `after` and `Last-Event-ID` take.
+    #[schemars(regex(pattern = "^[0-9]+-[0-9]+$"))]
     id: String,
+    #[schemars(extend("enum" = ["job", "task", "log", "limit"]))]
     event: &'static str,
     /// With milliseconds.
+    #[schemars(extend("format" = "date-time"))]
     time: String,
     job_id: JobId,
     orchestration_id: OrchestrationId,
@@ -28,9 +35,10 @@ struct EventShape<'a> {
 }
 
 /// As much of a task as tells it from others.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TaskShape<'a> {
+#[schemars(rename = "EventTask")]
+pub(in crate::api) struct TaskShape<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     component: Option<&'a str>,

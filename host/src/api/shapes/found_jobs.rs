@@ -9,11 +9,14 @@ use crate::domain::time::Timestamp;
 use crate::store::FoundJob;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+/// A job in a list over all orchestrations.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FoundJobShape<'a> {
+#[schemars(rename = "FoundJob")]
+pub(in crate::api) struct FoundJobShape<'a> {
     id: JobId,
     orchestration_id: OrchestrationId,
     orchestration_name: &'a str,
@@ -27,12 +30,16 @@ struct FoundJobShape<'a> {
     initiator_token: Option<InitiatorShape<'a>>,
     progress: ProgressShape,
     run_id: JobId,
+    #[schemars(extend("format" = "uri"))]
     uri: String,
+    #[schemars(extend("format" = "uri"))]
     url: String,
 }
 
-#[derive(Serialize)]
+/// How many of a job's tasks are over.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "JobProgress")]
 struct ProgressShape {
     /// Those that this job runs, unless it ends before.
     tasks: usize,

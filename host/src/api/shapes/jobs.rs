@@ -9,12 +9,15 @@ use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-#[derive(Serialize)]
+/// One execution of an orchestration. Lists leave `tasks` out.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct JobShape<'a> {
+#[schemars(rename = "Job")]
+pub(in crate::api) struct JobShape<'a> {
     id: JobId,
     orchestration_id: OrchestrationId,
     created_time: Timestamp,
@@ -33,37 +36,47 @@ struct JobShape<'a> {
     run_id: JobId,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_run_id: Option<&'a str>,
+    #[schemars(extend("format" = "uri"))]
     uri: String,
+    /// The same address, so that the orchestrator is a component that can be polled.
+    #[schemars(extend("format" = "uri"))]
     url: String,
 }
 
-#[derive(Serialize)]
+/// The token of the call that made a job.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct InitiatorShape<'a> {
+#[schemars(rename = "InitiatorToken")]
+pub(in crate::api) struct InitiatorShape<'a> {
     id: TokenId,
     description: &'a str,
     user_agent: Option<&'a str>,
 }
 
 /// `phases` groups the entries of `tasks`.
-#[derive(Serialize)]
-struct ResultsShape<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "JobResults")]
+pub(in crate::api) struct ResultsShape<'a> {
     tasks: Vec<EntryShape<'a>>,
     phases: Vec<Vec<EntryShape<'a>>>,
 }
 
 /// The task as configured, and what became of it.
-#[derive(Clone, Serialize)]
+#[derive(Clone, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EntryShape<'a> {
+#[schemars(rename = "TaskResult")]
+pub(in crate::api) struct EntryShape<'a> {
     #[serde(flatten)]
     task: &'a Task,
+    /// The job's number, a dot, and a number of its own.
+    #[schemars(regex(pattern = "^[0-9]+\\.[0-9]+$"))]
     run_id: String,
     status: Status,
     start_time: Timestamp,
     end_time: Option<Timestamp>,
     /// Whole seconds; `null` while it runs.
     duration: Option<u64>,
+    /// The last JSON that the component answered.
     response: Option<&'a RawValue>,
     /// Stable name of what went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]

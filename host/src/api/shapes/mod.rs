@@ -15,26 +15,32 @@ mod projects;
 mod tokens;
 mod usage;
 
-pub(super) use audit::print_audit;
-pub(super) use credentials::{print_credential, print_credentials};
-pub(super) use deliveries::{print_deliveries, print_delivery};
-pub(super) use events::{print_events, print_frame};
-pub(super) use found_jobs::print_found_jobs;
-pub(super) use jobs::{print_job, print_jobs};
-pub(super) use orchestrations::{print_orchestration, print_orchestrations};
+pub(super) use audit::{EntryShape as AuditShape, print_audit};
+pub(super) use credentials::{CredentialShape, print_credential, print_credentials};
+pub(super) use deliveries::{DeliveryShape, print_deliveries, print_delivery};
+pub(super) use events::{EventShape, print_events, print_frame};
+pub(super) use found_jobs::{FoundJobShape, print_found_jobs};
+pub(super) use jobs::{JobShape, print_job, print_jobs};
+pub(super) use orchestrations::{OrchestrationShape, print_orchestration, print_orchestrations};
 pub(super) use plugins::{
-    print_component, print_components, print_plugin, print_plugins, print_versions,
+    ComponentShape, PluginShape, VersionShape, print_component, print_components, print_plugin,
+    print_plugins, print_versions,
 };
-pub(super) use projects::{print_new_project, print_project, print_projects, print_quotas};
-pub(super) use tokens::{print_token, print_token_with_secret, print_tokens};
-pub(super) use usage::print_usage;
+pub(super) use projects::{
+    ProjectShape, QuotasShape, print_new_project, print_project, print_projects, print_quotas,
+};
+pub(super) use tokens::{WholeTokenShape, print_token, print_token_with_secret, print_tokens};
+pub(super) use usage::{UsageShape, print_usage};
 
 use crate::domain::ids::TokenId;
 use crate::domain::orchestration::TokenReference;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct TokenShape<'a> {
+/// A token, as what uses it names it.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "TokenReference")]
+pub(in crate::api) struct TokenShape<'a> {
     id: TokenId,
     description: &'a str,
 }

@@ -10,11 +10,14 @@ use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+/// An ordered list of tasks, and when it runs. Lists leave `tasks` out.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OrchestrationShape<'a> {
+#[schemars(rename = "Orchestration")]
+pub(in crate::api) struct OrchestrationShape<'a> {
     id: OrchestrationId,
     name: &'a str,
     crontab_record: Option<&'a str>,
@@ -23,6 +26,7 @@ struct OrchestrationShape<'a> {
     next_scheduled_time: Option<Timestamp>,
     active: bool,
     token: TokenShape<'a>,
+    #[schemars(extend("format" = "uri"))]
     uri: String,
     last_executed_job: Option<ExecutedJobShape>,
     notifications: &'a [Notification],
@@ -30,9 +34,11 @@ struct OrchestrationShape<'a> {
     tasks: Option<&'a [Task]>,
 }
 
-#[derive(Serialize)]
+/// The newest job that has started.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExecutedJobShape {
+#[schemars(rename = "ExecutedJob")]
+pub(in crate::api) struct ExecutedJobShape {
     id: JobId,
     status: Status,
     created_time: Timestamp,

@@ -6,17 +6,23 @@ use crate::domain::time::Timestamp;
 use crate::registry::{Asked, Origin, PluginView, VersionState, VersionView};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-#[derive(Serialize)]
+/// A task type or a way of delivery. Lists leave `manifest` and `versions` out.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PluginShape<'a> {
+#[schemars(rename = "Plugin")]
+pub(in crate::api) struct PluginShape<'a> {
     id: &'a str,
+    #[schemars(extend("enum" = ["task", "delivery"]))]
     kind: &'static str,
+    #[schemars(extend("enum" = ["built-in", "shared", "project"]))]
     origin: &'static str,
     /// `ready` where new runs get a version of it.
+    #[schemars(extend("enum" = ["ready", "awaiting-grant"]))]
     status: &'static str,
     /// The one that new runs get.
     version: Option<&'a str>,
@@ -27,24 +33,32 @@ struct PluginShape<'a> {
     granted: Option<&'a Grant>,
     /// What the newest version asks for and waits for.
     newly_asked: AskedShape,
+    #[schemars(extend("format" = "uri"))]
     uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// As its component carries it.
+    #[schemars(with = "Option<Map<String, Value>>")]
     manifest: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     versions: Option<Vec<VersionShape<'a>>>,
 }
 
-#[derive(Serialize)]
-struct AskedShape {
+/// What a plugin asks to be allowed.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Asked")]
+pub(in crate::api) struct AskedShape {
     capabilities: Vec<Capability>,
     hosts: Vec<String>,
     credentials: Vec<String>,
 }
 
-#[derive(Serialize)]
+/// One version of a plugin.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct VersionShape<'a> {
+#[schemars(rename = "PluginVersion")]
+pub(in crate::api) struct VersionShape<'a> {
     version: &'a str,
+    #[schemars(extend("enum" = ["serving", "awaiting-grant", "superseded"]))]
     status: &'static str,
     digest: &'a str,
     size_bytes: u64,
@@ -132,15 +146,18 @@ fn shape<'a>(plugin: &'a PluginView, base: &Base) -> PluginShape<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// What tasks mean by a component's name.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ComponentShape<'a> {
+#[schemars(rename = "Component")]
+pub(in crate::api) struct ComponentShape<'a> {
     name: &'a str,
     plugin: &'a str,
     config: &'a Map<String, Value>,
     url: Option<&'a str>,
     created_time: Timestamp,
     updated_time: Timestamp,
+    #[schemars(extend("format" = "uri"))]
     uri: String,
 }
 

@@ -6,28 +6,36 @@ use crate::domain::time::Timestamp;
 use crate::store::{ProjectUse, Tenant};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-#[derive(Serialize)]
+/// A tenant: everything else belongs to exactly one.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ProjectShape<'a> {
+#[schemars(rename = "Project")]
+pub(in crate::api) struct ProjectShape<'a> {
     id: ProjectId,
     name: &'a str,
     created_time: Timestamp,
     is_disabled: bool,
     disabled_time: Option<Timestamp>,
     owner: Option<&'a str>,
+    #[schemars(with = "QuotaTable")]
     quotas: BTreeMap<&'static str, QuotaShape>,
+    /// Runs of schedules that were skipped for a quota.
     skipped_today: u64,
     /// Of a project that was made just now.
     #[serde(skip_serializing_if = "Option::is_none")]
     master_token: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+/// One limit.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct QuotaShape {
+#[schemars(rename = "Quota")]
+pub(in crate::api) struct QuotaShape {
     /// `null`: none.
     limit: Option<u64>,
     /// `null` where it is not counted.
@@ -40,12 +48,38 @@ struct QuotaShape {
     is_own: Option<bool>,
 }
 
-#[derive(Serialize)]
+/// What a project may have, and what it has.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct QuotasShape {
+#[schemars(rename = "Quotas")]
+pub(in crate::api) struct QuotasShape {
     #[serde(flatten)]
+    #[schemars(with = "QuotaTable")]
     quotas: BTreeMap<&'static str, QuotaShape>,
     skipped_today: u64,
+}
+
+/// One entry per quota, for documents: [`Quota::ALL`] is their source.
+struct QuotaTable;
+
+impl JsonSchema for QuotaTable {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "QuotaTable".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<QuotaShape>();
+        let names = Quota::ALL.map(Quota::as_str);
+        let entries: serde_json::Map<_, _> = names
+            .iter()
+            .map(|name| ((*name).to_owned(), one.clone().to_value()))
+            .collect();
+        json_schema!({"type": "object", "properties": entries, "required": names})
+    }
 }
 
 pub(in crate::api) fn print_projects(tenants: &[Tenant], now: Timestamp) -> Response {

@@ -7,12 +7,16 @@ use crate::domain::token::BucketPermissions;
 use crate::store::{Project, Token};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+/// A token of a project. Its value is shown when it is made or presented, and never again.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WholeTokenShape<'a> {
+#[schemars(rename = "Token")]
+pub(in crate::api) struct WholeTokenShape<'a> {
     /// Text here, other than in the orchestrator's own answers.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     id: String,
     /// The secret, where it was presented or made just now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,19 +34,24 @@ struct WholeTokenShape<'a> {
     can_purge_trash: bool,
     bucket_permissions: &'a BucketPermissions,
     component_access: &'a [String],
+    #[schemars(extend("format" = "uri"))]
     uri: String,
     creator_token: Option<CreatorShape<'a>>,
     owner: OwnerShape<'a>,
 }
 
-#[derive(Serialize)]
-struct CreatorShape<'a> {
+/// The token that made it.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "TokenCreator")]
+pub(in crate::api) struct CreatorShape<'a> {
     id: String,
     description: &'a str,
 }
 
-#[derive(Serialize)]
-struct OwnerShape<'a> {
+/// Its project.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "TokenOwner")]
+pub(in crate::api) struct OwnerShape<'a> {
     id: ProjectId,
     name: &'a str,
 }

@@ -3,16 +3,21 @@
 use crate::domain::job::{Job, Status};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct UsageShape<'a> {
+/// What a job has used so far.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "JobUsage")]
+pub(in crate::api) struct UsageShape<'a> {
     tasks: Vec<TaskUsageShape<'a>>,
 }
 
-#[derive(Serialize)]
+/// What one of its tasks has used.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TaskUsageShape<'a> {
+#[schemars(rename = "TaskUsage")]
+pub(in crate::api) struct TaskUsageShape<'a> {
     id: &'a str,
     run_id: String,
     status: Status,
