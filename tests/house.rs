@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tokens",
             "janitor",
             "lease",
+            "metrics",
             "relay",
             "rotation",
             "wake",
@@ -41,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "store", "tokens", "registry", "plugins", "ui", "wake", "clock", "domain",
+            "store", "tokens", "registry", "plugins", "metrics", "ui", "wake", "clock", "domain",
         ],
     ),
     ("ui", &[]),
@@ -49,13 +50,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "runner",
         &[
-            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "metrics", "wake", "clock", "domain",
         ],
     ),
     (
         "notifier",
         &[
-            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "metrics", "wake", "clock", "domain",
         ],
     ),
     ("janitor", &["registry", "store", "wake", "clock", "domain"]),
@@ -69,7 +70,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Joins the two that do not know each other.
     ("registry", &["store", "plugins", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
-    ("store", &["domain"]),
+    ("store", &["metrics", "domain"]),
+    ("metrics", &["domain"]),
     ("plugins", &["clock", "domain"]),
     ("wake", &["clock", "domain"]),
     // Checks values with the types of the rooms that they are for.

@@ -10,6 +10,7 @@ use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId};
 use orchestrator::domain::job::Initiator;
 use orchestrator::lease::HostLease;
+use orchestrator::metrics::Metrics;
 use orchestrator::plugins::{
     CompilerSettings, OutboundSettings, PluginSettings, Plugins, StepLimits,
 };
@@ -114,6 +115,7 @@ impl Installation {
                 notifier: Wake::default(),
                 events: Wake::default(),
                 used: StepUses::default(),
+                metrics: Metrics::default(),
                 settings: Arc::new(RunnerSettings {
                     workers: WORKERS,
                     project_workers: WORKERS_OF_A_PROJECT,

@@ -4,6 +4,7 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod metrics;
 mod plugins;
 mod signals;
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::domain::role::Role;
 use crate::janitor::Janitor;
 use crate::lease::HostLease;
+use crate::metrics::Metrics;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::registry::Registry;
@@ -57,6 +59,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     } else {
         store.without_fencing()
     };
+    let metrics = Metrics::default();
+    metrics.started(&config.roles, config.workers);
+    let store = store.with_metrics(metrics.clone());
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
     check_backend(&store, &config).await?;
     let given = config.master_token.as_deref();
@@ -94,6 +99,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tokens,
         registry,
         lease,
+        metrics,
         installation,
         address,
         stop: stop.clone(),
@@ -128,6 +134,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .run(),
     );
     let termination = signals::Termination::listen().context("signals cannot be received")?;
+    if let Some(address) = server.config.metrics_listen {
+        let listening = metrics::listen(address, state.clone(), stop.clone());
+        loops.spawn(listening.await?);
+    }
     announce(&server, made.as_deref());
     let told = stop.clone();
     loops.spawn(async move {
@@ -183,6 +193,7 @@ struct Server {
     tokens: Tokens,
     registry: Registry,
     lease: HostLease,
+    metrics: Metrics,
     installation: String,
     address: SocketAddr,
     stop: Stop,
@@ -252,6 +263,7 @@ impl Server {
                 wakes.deliverer.clone()
             },
             used: StepUses::default(),
+            metrics: self.metrics.clone(),
             events: wakes.events.clone(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
@@ -273,6 +285,7 @@ impl Server {
             pause: self.pause(&wakes.deliverer),
             base_url: self.base_url(),
             installation: self.installation.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -309,6 +322,7 @@ impl Server {
             deliverer: wakes.deliverer.clone(),
             events: wakes.events.clone(),
             streams: Streams::new(self.stop.clone()),
+            metrics: self.metrics.clone(),
         }
     }
 

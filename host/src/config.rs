@@ -36,6 +36,9 @@ pub struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "ORCHESTRATOR_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Address and port at which Prometheus finds /metrics; open to whoever reaches it [default: none]
+    #[arg(long, env = "ORCHESTRATOR_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<String>,
     /// Folder for the database, keys and compiled plugins; made if it is missing [default: ./data]
     #[arg(long, env = "ORCHESTRATOR_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -200,6 +203,8 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where what is counted is shown.
+    pub metrics_listen: Option<SocketAddr>,
     pub data_dir: PathBuf,
     pub database_url: String,
     pub roles: Roles,
@@ -290,6 +295,7 @@ impl Settings {
         Self {
             config: self.config,
             listen: self.listen.or(other.listen),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
             roles: self.roles.or(other.roles),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 pub mod janitor;
 pub mod lease;
+pub mod metrics;
 pub mod notifier;
 pub mod plugins;
 pub mod registry;

@@ -12,6 +12,7 @@ mod events;
 mod fuzz;
 mod idempotency;
 mod jobs;
+mod metrics;
 mod notifications;
 mod operator;
 mod orchestrations;

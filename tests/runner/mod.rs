@@ -13,6 +13,7 @@ use orchestrator::domain::ids::JobId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::task::Task;
 use orchestrator::lease::HostLease;
+use orchestrator::metrics::Metrics;
 use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::TokenChoice;
@@ -54,6 +55,7 @@ impl Running {
             notifier: Wake::default(),
             used: StepUses::default(),
             events: Wake::default(),
+            metrics: Metrics::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

@@ -34,6 +34,7 @@ mod quotas;
 mod read;
 mod router;
 mod runs;
+mod scrape;
 mod serve;
 mod sessions;
 mod shapes;
@@ -46,11 +47,13 @@ pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use router::router;
+pub use scrape::metrics_router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::{OperatorToken, Tokens};
@@ -79,6 +82,7 @@ pub struct ApiState {
     /// Poked after something was told of a job; streams wait for it.
     pub events: Wake,
     pub streams: Streams,
+    pub metrics: Metrics,
 }
 
 /// How many a list has in all, on whatever page.

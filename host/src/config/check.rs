@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
@@ -29,12 +30,11 @@ const MOST_PLUGINS: u64 = 100;
 impl Settings {
     pub(super) fn check(self) -> Result<Config, ConfigError> {
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
-        let listen = listen.parse().map_err(|_| {
-            wrong(
-                "listen",
-                format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"),
-            )
-        })?;
+        let listen = listen_at("listen", listen)?;
+        let metrics_listen = self.metrics_listen.as_deref();
+        let metrics_listen = metrics_listen
+            .map(|text| listen_at("metrics-listen", text))
+            .transpose()?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database_url = match self.database_url {
             None => Store::embedded_url(&data_dir),
@@ -105,6 +105,7 @@ impl Settings {
         };
         Ok(Config {
             listen,
+            metrics_listen,
             roles: roles(self.roles.as_deref(), &database_url)?,
             database_url,
             public_url: self
@@ -198,6 +199,13 @@ fn roles(given: Option<&[String]>, database_url: &str) -> Result<Roles, ConfigEr
         return Err(wrong("roles", why));
     }
     Ok(roles)
+}
+
+fn listen_at(setting: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        let why = format!("must be an address and a port such as 127.0.0.1:8080, not {text:?}");
+        wrong(setting, why)
+    })
 }
 
 fn size(value: u64) -> usize {

@@ -11,6 +11,7 @@ use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
 use crate::lease::{HostLease, InHand};
+use crate::metrics::{Attempted, Metrics};
 use crate::plugins::{MailThread, Plugin, Plugins, StepError};
 use crate::registry::{Registry, Unresolved};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
@@ -45,6 +46,7 @@ pub struct Deliverer {
     pub base_url: String,
     /// Part of message ids.
     pub installation: String,
+    pub metrics: Metrics,
 }
 
 impl std::fmt::Debug for Deliverer {
@@ -151,8 +153,10 @@ impl Deliverer {
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
         let result = self.deliver(&delivery).await;
-        let end = attempt_end(&delivery, result, self.pause.clock.now());
+        let end_at = self.pause.clock.now();
+        let end = attempt_end(&delivery, result, end_at);
         report(&delivery, &end);
+        self.count(&delivery, &end, end_at.since(start_at));
         // The other side may have it: its record is offered until it is taken.
         loop {
             let now = self.pause.clock.now();
@@ -168,6 +172,17 @@ impl Deliverer {
                 }
             }
         }
+    }
+
+    fn count(&self, delivery: &LeasedDelivery, end: &AttemptEnd, took: Duration) {
+        let builtin = self.plugins.builtin(&delivery.target.plugin);
+        let end = match end {
+            AttemptEnd::Delivered { .. } => Attempted::Delivered,
+            AttemptEnd::Retry { .. } => Attempted::Retried,
+            AttemptEnd::Failed { .. } => Attempted::GivenUp,
+        };
+        let builtin = builtin.as_ref().map(Plugin::id);
+        self.metrics.delivery_attempted(builtin, end, took);
     }
 
     async fn deliver(&self, delivery: &LeasedDelivery) -> Result<Option<String>, StepError> {

@@ -16,6 +16,7 @@ pub use metering::StepUses;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 use crate::lease::HostLease;
+use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::registry::Registry;
 use crate::store::{Capacity, Store, StoreError};
@@ -64,6 +65,7 @@ pub struct Runner {
     pub settings: Arc<RunnerSettings>,
     /// What steps have used since it was last written down.
     pub used: StepUses,
+    pub metrics: Metrics,
 }
 
 impl std::fmt::Debug for Runner {

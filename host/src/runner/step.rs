@@ -45,7 +45,11 @@ impl Runner {
     ) -> Option<(LeasedStep, Hold<Lease>)> {
         let usage = Arc::default();
         let lines = Lines::default();
-        let end = self.step_end(&leased, &usage, &lines).await;
+        let begun_at = self.pause.clock.now();
+        let mut builtin = None;
+        let running = self.metrics.step_begun();
+        let end = self.step_end(&leased, &usage, &lines, &mut builtin).await;
+        drop(running);
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Duration::from_micros(used.cpu_micros);
         let project = leased.job.project_id;
@@ -61,12 +65,14 @@ impl Runner {
             let (now, lease) = (self.pause.clock.now(), leased.lease);
             let goes_on = !self.pause.stop.is_stopped() && crowd.has_room(project, &self.settings);
             let taking = crowd.take_on().await;
-            let (end, report, store) = (end.clone(), report.clone(), &self.store);
-            match store
-                .end_step_and_go_on(lease, end, report, now, goes_on)
+            let ended = (end.clone(), report.clone());
+            match self
+                .store
+                .end_step_and_go_on(lease, ended.0, ended.1, now, goes_on)
                 .await
             {
                 Ok((Accepted::Yes { has_more, ends_job }, next)) => {
+                    self.count(&leased, builtin.as_deref(), &end, (begun_at, now), cpu);
                     let next = next.map(|next| {
                         let hold = crowd.hold(next.lease);
                         (next, hold)
@@ -93,17 +99,22 @@ impl Runner {
         }
     }
 
+    /// Leaves the plugin's id in `builtin` where it came with the server.
     async fn step_end(
         &self,
         leased: &LeasedStep,
         usage: &Arc<Mutex<Usage>>,
         lines: &Lines,
+        builtin: &mut Option<String>,
     ) -> StepEnd {
         let task_type = match self.choose_plugin(leased).await {
             Ok(task_type) => task_type,
             Err(end) => return end,
         };
         let plugin = task_type.plugin.clone();
+        if self.plugins.is_builtin(plugin.digest()) {
+            *builtin = Some(plugin.id().to_owned());
+        }
         let state = match self.open_state(leased) {
             Ok(state) => state,
             Err(failure) => return failed(failure),

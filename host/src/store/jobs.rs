@@ -16,6 +16,7 @@ use crate::domain::job::{InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
 use crate::domain::time::Timestamp;
+use crate::metrics::JobEnd;
 use sqlx::any::AnyRow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Cancelled> {
         let store = self.clone();
-        self.write(move |tx| {
+        let cancelling = self.write(move |tx| {
             Box::pin(async move {
                 lock_orchestration_of_job(tx, project, id).await?;
                 let cancelled = sqlx::query(
@@ -146,8 +147,15 @@ impl Store {
                     Ok(Cancelled::NotWaiting(Columns::of(&row, "jobs").status("status")?))
                 })
             })
-        })
-        .await
+        });
+        let cancelled = cancelling.await?;
+        if cancelled == Cancelled::Done {
+            self.metrics.job_ended(JobEnd {
+                status: Status::Cancelled,
+                ran: None,
+            });
+        }
+        Ok(cancelled)
     }
 
     /// The job as a transaction sees it, without its task runs.

@@ -11,6 +11,7 @@
 mod advances;
 mod alarms;
 mod audit;
+mod backlog;
 mod bounds;
 mod claims;
 mod components;
@@ -89,6 +90,7 @@ pub use wakes::{WakeChannel, WakeListener};
 
 use crate::domain::audit::Actor;
 use crate::domain::quota::{Limits, OverQuota};
+use crate::metrics::{Metrics, PoolUse};
 use dialect::Dialect;
 use gather::Gather;
 use sqlx::AnyPool;
@@ -117,6 +119,8 @@ pub struct Store {
     limits: Arc<Limits>,
     /// On whose behalf changes are made, for the audit log.
     actor: Option<Arc<Actor>>,
+    /// Counts what has become true here.
+    metrics: Metrics,
 }
 
 /// What the database cannot do for us.
@@ -226,6 +230,7 @@ impl Store {
             is_fenced: true,
             limits: Arc::default(),
             actor: None,
+            metrics: Metrics::default(),
         })
     }
 
@@ -248,10 +253,25 @@ impl Store {
         }
     }
 
+    /// The same, counting here.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.
     pub async fn close(&self) {
         self.writer.stop().await;
         self.read.close().await;
+    }
+}
+
+fn pool_use(pool: &AnyPool) -> PoolUse {
+    let idle = pool.num_idle();
+    let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+    PoolUse {
+        idle,
+        in_use: open.saturating_sub(idle),
     }
 }
 
