@@ -24,7 +24,9 @@ fn main() -> ExitCode {
 }
 
 fn embed_plugins() -> Result<(), Box<dyn std::error::Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Of this build: a target directory that several clones share may hold this program as another one built it.
+    let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo runs this program")?);
+    let root = host.join("..");
     let plugins_dir = root.join("plugins");
     watch_sources(&plugins_dir)?;
     watch(&root.join("wit"));
@@ -42,7 +44,7 @@ fn embed_plugins() -> Result<(), Box<dyn std::error::Error>> {
     table.push_str("];\n");
     fs::write(out_dir.join("builtin_plugins.rs"), table)?;
     embed_author_files(&root, &out_dir)?;
-    embed_pages(Path::new(env!("CARGO_MANIFEST_DIR")), &out_dir)
+    embed_pages(&host, &out_dir)
 }
 
 /// The files of `ui`, each with its type, its mark and, where that is worth it, its compressed form.

@@ -114,8 +114,7 @@ impl Target {
             return self.email.clone();
         }
         let digest = Sha256::digest(self.config.as_bytes());
-        let digits = digest.iter().map(|byte| format!("{byte:02x}"));
-        let digits: String = digits.take(DIGEST_DIGITS / 2).collect();
+        let digits: String = hex::encode(digest).chars().take(DIGEST_DIGITS).collect();
         format!("{}#{digits}", self.email)
     }
 }

@@ -10,7 +10,6 @@ use super::engine::too_many_parts;
 use super::error::PluginError;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -38,15 +37,7 @@ pub(super) struct Cache {
 
 /// SHA-256 of a component, in hexadecimal digits.
 pub(super) fn digest(component: &[u8]) -> String {
-    hex(&Sha256::digest(component))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(component))
 }
 
 impl Cache {

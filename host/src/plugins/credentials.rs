@@ -196,14 +196,9 @@ mod tests {
             secret: "key".into(),
         });
         let signed = shop.sign("shop", b"The quick brown fox jumps over the lazy dog");
-        let hex: String = signed
-            .unwrap_or_default()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         // The example that everybody gives for HMAC-SHA256.
         assert_eq!(
-            hex,
+            hex::encode(signed.unwrap_or_default()),
             "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"
         );
         assert_eq!(sent_to(&shop, "https://api.shop.example/"), []);

@@ -1,7 +1,7 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
 use super::plugin_users::hold;
-use super::rows::{Columns, to_json};
+use super::rows::{Columns, in_places, to_json};
 use super::{Result, Store};
 use crate::domain::audit::{Action, Change};
 use crate::domain::ids::ProjectId;
@@ -39,7 +39,8 @@ impl Store {
         project: ProjectId,
         name: &str,
     ) -> Result<Option<Component>> {
-        find(&self.read, project, name).await
+        let key = (project, name.to_owned());
+        self.looked_up.components.read(self, key).await
     }
 
     /// Keeps an entry. `None`: the project has as many as it may.
@@ -116,6 +117,26 @@ impl Store {
         })
         .await
     }
+}
+
+/// [`Store::read_component`] for many.
+pub(super) async fn read_components(
+    store: &Store,
+    keys: &[(ProjectId, String)],
+) -> Result<Vec<Result<Option<Component>>>> {
+    let rows = store.dialect.rows("$1", &["place", "project"], &["wanted"]);
+    let sql = format!(
+        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN components ON project_id = d.project AND name = d.wanted"
+    );
+    let bound = keys.iter().enumerate();
+    let bound: Vec<_> = bound
+        .map(|(place, (project, name))| (place, project.0, name))
+        .collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("components", &bound)?)
+        .fetch_all(&store.read)
+        .await?;
+    in_places(&rows, keys.len(), read)
 }
 
 async fn find(

@@ -147,6 +147,14 @@ impl Dialect {
         format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
+    /// The bytes of a text of hexadecimal digits.
+    pub(super) fn bytes_of_hex(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("unhex({text})"),
+            Self::Postgres => format!("decode({text}, 'hex')"),
+        }
+    }
+
     /// A condition on rows of `job_events`: before none of them another one will ever come.
     pub(super) fn settled(self, of: &'static str) -> String {
         match self {

@@ -144,7 +144,7 @@ where
                 });
                 join_all(alone).await
             }
-            Err(error) => (0..number).map(|_| Err(again(&error))).collect(),
+            Err(error) => (0..number).map(|_| Err(error.again())).collect(),
         }
     }
 
@@ -194,14 +194,6 @@ where
             shared.is_at_work = false;
             shared.wishes.clear();
         }
-    }
-}
-
-/// The same error for one more caller.
-fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Unavailable(source) => StoreError::Unavailable(Arc::clone(source)),
-        _ => StoreError::Closing,
     }
 }
 

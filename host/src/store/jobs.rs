@@ -46,6 +46,10 @@ pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id,
 pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
     cpu_micros, sent_bytes, received_bytes";
 
+/// Jobs of a live orchestration, whatever became of them.
+const COUNT: &str =
+    "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL";
+
 impl Store {
     /// Jobs of a live orchestration, newest first, with their task runs; `None` where there is no such orchestration.
     pub async fn list_jobs(
@@ -55,54 +59,63 @@ impl Store {
         limit: u32,
         offset: u64,
     ) -> Result<Option<JobPage>> {
-        let counted = sqlx::query(
-            "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL",
-        )
-        .bind(orchestration.0)
-        .bind(project.0)
-        .fetch_optional(&self.read)
-        .await?;
-        let Some(counted) = counted else {
-            return Ok(None);
-        };
-        let total = Columns::of(&counted, "orchestrations").count("job_count")?;
-        // Ids first: what is passed over is walked over in the index only.
-        let (of, page) = if offset <= APART {
+        // One connection for all that a page needs: taking one costs about as much as a query.
+        let mut connection = self.read.acquire().await?;
+        let rows = if offset <= APART {
+            // Ids first: what is passed over is walked over in the index only.
             let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
-            (format!("jobs WHERE id IN ({ids})"), None)
-        } else {
-            let page = self.deep_page_of_jobs(orchestration, total, limit, offset);
-            let page = to_json("jobs", &page.await?)?;
-            let rows = self.dialect.rows("$1", &["of_job"], &[]);
-            (
-                format!("{rows} d JOIN jobs ON jobs.id = d.of_job WHERE true"),
-                Some(page),
-            )
-        };
-        let sql = format!("SELECT {COLUMNS} FROM {of} AND project_id = $2 ORDER BY id DESC");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-        let query = match page {
-            Some(page) => query.bind(page).bind(project.0),
-            None => query
+            let sql = format!(
+                "SELECT {COLUMNS}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND project_id = $2 ORDER BY id DESC"
+            );
+            let page = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(orchestration.0)
                 .bind(project.0)
                 .bind(i64::from(limit))
-                .bind(i64::try_from(offset).unwrap_or(i64::MAX)),
+                .bind(i64::try_from(offset).unwrap_or(i64::MAX));
+            page.fetch_all(&mut *connection).await?
+        } else {
+            Vec::new()
         };
-        let rows = query.fetch_all(&self.read).await?;
-        let jobs = self.complete(&rows).await?;
+        let total = match rows.first() {
+            Some(row) => Columns::of(row, "orchestrations").maybe_int("job_count")?,
+            None => {
+                let counted = sqlx::query(COUNT).bind(orchestration.0).bind(project.0);
+                let row = counted.fetch_optional(&mut *connection).await?;
+                row.map(|row| Columns::of(&row, "orchestrations").int("job_count"))
+                    .transpose()?
+            }
+        };
+        let Some(total) = total.and_then(|total| u64::try_from(total).ok()) else {
+            return Ok(None);
+        };
+        let rows = if offset <= APART {
+            rows
+        } else {
+            let page = self.deep_page_of_jobs(&mut connection, orchestration, total, limit, offset);
+            let page = to_json("jobs", &page.await?)?;
+            let of_page = self.dialect.rows("$1", &["of_job"], &[]);
+            let sql = format!(
+                "SELECT {COLUMNS} FROM {of_page} d JOIN jobs ON jobs.id = d.of_job WHERE project_id = $2 ORDER BY id DESC"
+            );
+            let page = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(page)
+                .bind(project.0);
+            page.fetch_all(&mut *connection).await?
+        };
+        let jobs = self.complete(&mut connection, &rows).await?;
         Ok(Some(JobPage { jobs, total }))
     }
 
     pub async fn read_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {
         let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1 AND project_id = $2");
+        let mut connection = self.read.acquire().await?;
         let row = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(id.0)
             .bind(project.0)
-            .fetch_optional(&self.read)
+            .fetch_optional(&mut *connection)
             .await?;
         let row: Vec<_> = row.into_iter().collect();
-        Ok(self.complete(&row).await?.pop())
+        Ok(self.complete(&mut connection, &row).await?.pop())
     }
 
     /// Cancels a job that still waits. Whoever comes second, a claim or a cancel, finds the other's status.
@@ -182,7 +195,7 @@ impl Store {
     }
 
     /// Jobs from their rows, in the same order, with their task runs.
-    async fn complete(&self, rows: &[AnyRow]) -> Result<Vec<Job>> {
+    async fn complete(&self, connection: &mut Tx, rows: &[AnyRow]) -> Result<Vec<Job>> {
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
             let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
@@ -199,7 +212,7 @@ impl Store {
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(to_json("task_runs", &started)?)
-            .fetch_all(&self.read)
+            .fetch_all(connection)
             .await?;
         let mut runs: HashMap<i64, Vec<TaskRun>> = HashMap::new();
         for row in &rows {

@@ -30,9 +30,11 @@ mod inspect;
 mod job_events;
 mod jobs;
 mod locks;
+mod lookups;
 mod master_keys;
 mod new_jobs;
 mod new_runs;
+mod orchestration_rows;
 mod orchestration_tokens;
 mod orchestrations;
 mod pages;
@@ -89,12 +91,16 @@ pub use tokens::{NewToken, Token, TokenSecret};
 pub use wakes::{WakeChannel, WakeListener};
 
 use crate::domain::audit::Actor;
+use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
+use crate::domain::orchestration::Orchestration;
+use crate::domain::plugin::Component;
 use crate::domain::quota::{Limits, OverQuota};
 use crate::metrics::{Metrics, PoolUse};
 use dialect::Dialect;
 use gather::Gather;
-use sqlx::AnyPool;
+use lookups::Lookups;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyPool, Connection};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +120,7 @@ pub struct Store {
     new_jobs: Gather<new_jobs::Wish, Result<CreatedJob>>,
     /// Steps that end at the same time.
     ended_steps: Gather<runs::EndedStep, runs::Recorded>,
+    looked_up: LookedUp,
     is_fenced: bool,
     /// Of projects that have none of their own.
     limits: Arc<Limits>,
@@ -121,6 +128,36 @@ pub struct Store {
     actor: Option<Arc<Actor>>,
     /// Counts what has become true here.
     metrics: Metrics,
+}
+
+/// What many ask for at the same time.
+#[derive(Clone, Debug)]
+struct LookedUp {
+    tokens_by_secret: Lookups<Vec<u8>, Option<Token>>,
+    tokens: Lookups<(ProjectId, TokenId), Option<Token>>,
+    components: Lookups<(ProjectId, String), Option<Component>>,
+    serving_plugins: Lookups<(ProjectId, String, &'static str), Option<ServingPlugin>>,
+    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<Orchestration>>,
+}
+
+impl Default for LookedUp {
+    fn default() -> Self {
+        Self {
+            tokens_by_secret: Lookups::new(|store, keys| {
+                Box::pin(tokens::find_tokens(store, keys))
+            }),
+            tokens: Lookups::new(|store, keys| Box::pin(tokens::read_tokens(store, keys))),
+            components: Lookups::new(|store, keys| {
+                Box::pin(components::read_components(store, keys))
+            }),
+            serving_plugins: Lookups::new(|store, keys| {
+                Box::pin(plugins::find_plugins(store, keys))
+            }),
+            orchestrations: Lookups::new(|store, keys| {
+                Box::pin(orchestration_rows::read_orchestrations(store, keys))
+            }),
+        }
+    }
 }
 
 /// What the database cannot do for us.
@@ -155,6 +192,16 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// The same for one more caller, of those whose statements were one.
+    fn again(&self) -> Self {
+        match self {
+            Self::Unavailable(source) => Self::Unavailable(Arc::clone(source)),
+            _ => Self::Closing,
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The embedded database's file in the data directory.
@@ -164,6 +211,9 @@ pub const DATABASE_FILE: &str = "orchestrator.sqlite";
 const READ_CONNECTIONS: u32 = 8;
 /// Writes that run side by side on PostgreSQL.
 const WRITE_CONNECTIONS: u32 = 8;
+
+/// For how long a connection that nobody used is taken to be alive.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
@@ -227,6 +277,7 @@ impl Store {
             ended_steps: Gather::new(|store, tx, ended| {
                 Box::pin(runs::end_steps_in(store, tx, ended))
             }),
+            looked_up: LookedUp::default(),
             is_fenced: true,
             limits: Arc::default(),
             actor: None,
@@ -279,6 +330,16 @@ fn pool(dialect: Dialect, connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        // Each is asked whether it is alive when it is given back; once more only where that was long ago.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| Box::pin(dialect.greet(connection)))
 }
 

@@ -5,7 +5,7 @@
 //! nearest of them. A page near the newest job is walked to directly.
 
 use super::rows::Columns;
-use super::{Result, Store};
+use super::{Result, Store, Tx};
 use crate::domain::ids::OrchestrationId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +41,7 @@ impl Store {
     /// The ids of the jobs of a page that begins `offset` behind the newest one, of an orchestration that has `total`.
     pub(super) async fn deep_page_of_jobs(
         &self,
+        connection: &mut Tx,
         of: OrchestrationId,
         total: u64,
         limit: u32,
@@ -53,7 +54,7 @@ impl Store {
         let place = usize::try_from(before / APART).unwrap_or(usize::MAX);
         let after = match place.checked_sub(1) {
             None => 0,
-            Some(at) => self.mark(of, at).await?,
+            Some(at) => self.mark(connection, of, at).await?,
         };
         let rows = sqlx::query(
             "SELECT id FROM jobs WHERE orchestration_id = $1 AND id > $2 ORDER BY id LIMIT $3 OFFSET $4",
@@ -62,14 +63,14 @@ impl Store {
         .bind(after)
         .bind(i64::try_from(number).unwrap_or(i64::MAX))
         .bind(i64::try_from(before % APART).unwrap_or(i64::MAX))
-        .fetch_all(&self.read)
+        .fetch_all(&mut *connection)
         .await?;
         let id = |row| Ok([Columns::of(row, "jobs").int("id")?]);
         rows.iter().map(id).collect()
     }
 
     /// The mark at that place; finds those up to the newest job where it is not known yet.
-    async fn mark(&self, of: OrchestrationId, at: usize) -> Result<i64> {
+    async fn mark(&self, connection: &mut Tx, of: OrchestrationId, at: usize) -> Result<i64> {
         let mut marks = self.marks.of(of);
         if marks.len() <= at {
             let sql = "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM jobs \
@@ -78,7 +79,7 @@ impl Store {
                 .bind(of.0)
                 .bind(marks.last().copied().unwrap_or(0))
                 .bind(i64::try_from(APART).unwrap_or(i64::MAX))
-                .fetch_all(&self.read)
+                .fetch_all(&mut *connection)
                 .await?;
             for row in &found {
                 marks.push(Columns::of(row, "jobs").int("id")?);

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::plugin_users::{PluginUse, users_of};
 use super::plugin_versions::drop_version;
 use super::quotas::{count_plugins, lock_account};
-use super::rows::{Columns, to_json};
+use super::rows::{Columns, in_places, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change};
 use crate::domain::ids::{PluginId, PluginVersionId, ProjectId};
@@ -133,26 +133,8 @@ impl Store {
         name: &str,
         kind: &'static str,
     ) -> Result<Option<ServingPlugin>> {
-        let row = sqlx::query(
-            "SELECT p.project_id, p.name, p.granted, v.digest FROM plugins p \
-             LEFT JOIN plugin_versions v ON v.id = p.serving_id \
-             WHERE p.name = $2 AND p.kind = $3 AND p.project_id IN ($1, 0) ORDER BY p.project_id DESC LIMIT 1",
-        )
-        .bind(project.0)
-        .bind(name)
-        .bind(kind)
-        .fetch_optional(&self.read)
-        .await?;
-        row.map(|row| {
-            let columns = Columns::of(&row, "plugins");
-            Ok(ServingPlugin {
-                project_id: ProjectId(columns.int("project_id")?),
-                name: columns.text("name")?,
-                granted: columns.maybe_json("granted")?,
-                digest: columns.maybe_text("digest")?,
-            })
-        })
-        .transpose()
+        let key = (project, name.to_owned(), kind);
+        self.looked_up.serving_plugins.read(self, key).await
     }
 
     /// Whom a digest that a run has pinned belongs to; `None`: nobody that this project can see.
@@ -305,6 +287,38 @@ impl Store {
             versions: rows.iter().map(read_version).collect::<Result<_>>()?,
         })
     }
+}
+
+/// [`Store::find_plugin`] for many.
+pub(super) async fn find_plugins(
+    store: &Store,
+    keys: &[(ProjectId, String, &'static str)],
+) -> Result<Vec<Result<Option<ServingPlugin>>>> {
+    let texts = ["wanted", "wanted_kind"];
+    let rows = store.dialect.rows("$1", &["place", "project"], &texts);
+    // The project's own come first, and the first one counts.
+    let sql = format!(
+        "SELECT d.place AS place, p.project_id, p.name, p.granted, v.digest FROM {rows} d \
+         JOIN plugins p ON p.name = d.wanted AND p.kind = d.wanted_kind AND p.project_id IN (d.project, 0) \
+         LEFT JOIN plugin_versions v ON v.id = p.serving_id ORDER BY p.project_id DESC"
+    );
+    let bound = keys.iter().enumerate();
+    let bound: Vec<_> = bound
+        .map(|(place, (project, name, kind))| (place, project.0, name, kind))
+        .collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("plugins", &bound)?)
+        .fetch_all(&store.read)
+        .await?;
+    in_places(&rows, keys.len(), |row| {
+        let columns = Columns::of(row, "plugins");
+        Ok(ServingPlugin {
+            project_id: ProjectId(columns.int("project_id")?),
+            name: columns.text("name")?,
+            granted: columns.maybe_json("granted")?,
+            digest: columns.maybe_text("digest")?,
+        })
+    })
 }
 
 fn read_version(row: &AnyRow) -> Result<StoredVersion> {

@@ -91,6 +91,22 @@ impl<'r> Columns<'r> {
     }
 }
 
+/// What was read for many keys at once, in their order: of each row, by its column `place`, of which the first counts.
+pub(super) fn in_places<T>(
+    rows: &[AnyRow],
+    keys: usize,
+    read: impl Fn(&AnyRow) -> Result<T>,
+) -> Result<Vec<Result<Option<T>>>> {
+    let mut answers: Vec<_> = (0..keys).map(|_| Ok(None)).collect();
+    for row in rows {
+        let place: usize = Columns::of(row, "rows that were asked for").count("place")?;
+        if let Some(answer @ Ok(None)) = answers.get_mut(place) {
+            *answer = read(row).map(Some);
+        }
+    }
+    Ok(answers)
+}
+
 /// Text as every database keeps it: PostgreSQL knows no NUL character, and a component or a client may send one.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")

@@ -1,7 +1,7 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
 use super::locks::{TokenOf, lock_token};
-use super::rows::{Columns, storable, to_json};
+use super::rows::{Columns, in_places, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
@@ -51,31 +51,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::ProjectClosed`] where its project is disabled.
     pub async fn find_token(&self, lookup: &[u8]) -> Result<Option<Token>> {
-        let sql = format!(
-            "SELECT {COLUMNS}, (SELECT disabled_at FROM projects WHERE id = project_id) AS project_disabled_at \
-             FROM tokens WHERE lookup = $1 \
-             AND EXISTS (SELECT 1 FROM projects WHERE id = project_id AND deleted_at IS NULL)"
-        );
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(lookup)
-            .fetch_optional(&self.read)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let disabled_at = Columns::of(&row, "projects").maybe_time("project_disabled_at")?;
-        if disabled_at.is_some() {
-            return Err(StoreError::ProjectClosed);
-        }
-        read(&row).map(Some)
+        let lookups = &self.looked_up.tokens_by_secret;
+        lookups.read(self, lookup.to_owned()).await
     }
 
     pub async fn read_token(&self, project: ProjectId, id: TokenId) -> Result<Option<Token>> {
-        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE id = $1 AND project_id = $2");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(id.0)
-            .bind(project.0)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(read).transpose()
+        self.looked_up.tokens.read(self, (project, id)).await
     }
 
     /// A token with its secret, for use in a call; `None` where it is gone, disabled or expired.
@@ -103,6 +84,56 @@ impl Store {
         })
         .transpose()
     }
+}
+
+/// [`Store::find_token`] for many.
+pub(super) async fn find_tokens(
+    store: &Store,
+    lookups: &[Vec<u8>],
+) -> Result<Vec<Result<Option<Token>>>> {
+    let rows = store.dialect.rows("$1", &["place"], &["secret"]);
+    let secret = store.dialect.bytes_of_hex("d.secret");
+    let sql = format!(
+        "SELECT d.place AS place, {COLUMNS}, (SELECT disabled_at FROM projects p WHERE p.id = project_id) AS project_disabled_at \
+         FROM {rows} d JOIN tokens ON lookup = {secret} \
+         WHERE EXISTS (SELECT 1 FROM projects p WHERE p.id = project_id AND p.deleted_at IS NULL)"
+    );
+    let keys = lookups.iter().map(hex::encode);
+    let keys: Vec<_> = keys.enumerate().collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("tokens", &keys)?)
+        .fetch_all(&store.read)
+        .await?;
+    let open = |row: &AnyRow| {
+        let disabled_at = Columns::of(row, "projects").maybe_time("project_disabled_at")?;
+        match disabled_at {
+            Some(_) => Err(StoreError::ProjectClosed),
+            None => read(row),
+        }
+    };
+    in_places(&rows, lookups.len(), open)
+}
+
+/// [`Store::read_token`] for many.
+pub(super) async fn read_tokens(
+    store: &Store,
+    keys: &[(ProjectId, TokenId)],
+) -> Result<Vec<Result<Option<Token>>>> {
+    let rows = store
+        .dialect
+        .rows("$1", &["place", "project", "token"], &[]);
+    let sql = format!(
+        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN tokens ON id = d.token AND project_id = d.project"
+    );
+    let bound = keys.iter().enumerate();
+    let bound: Vec<_> = bound
+        .map(|(place, (project, id))| (place, project.0, id.0))
+        .collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json("tokens", &bound)?)
+        .fetch_all(&store.read)
+        .await?;
+    in_places(&rows, keys.len(), read)
 }
 
 /// Adds a token inside a transaction.

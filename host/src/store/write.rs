@@ -18,6 +18,8 @@ use super::dialect::Dialect;
 use super::fail_points::{Border, FailPoints};
 use super::{Result, StoreError, Tx};
 use crate::metrics::PoolUse;
+use sqlx::any::Any;
+use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
@@ -119,7 +121,8 @@ impl Writer {
                 let committer = committer.clone();
                 // A task of its own, so that a caller that goes away does not end it half way.
                 runtime.spawn(async move {
-                    committer.commit_together(vec![operation]).await;
+                    let operations = vec![operation];
+                    committer.commit_together(&mut None, operations).await;
                 });
                 Ok(())
             }
@@ -159,6 +162,8 @@ impl super::Store {
 
 async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
     let mut batch = Vec::new();
+    // Kept from one commit to the next: the pool would ask each time whether it is alive.
+    let mut connection = None;
     while messages.recv_many(&mut batch, MOST_PER_COMMIT).await > 0 {
         let mut operations = Vec::with_capacity(batch.len());
         let mut stop = None;
@@ -168,8 +173,9 @@ async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
                 Message::Stop(done) => stop = Some(done),
             }
         }
-        committer.commit_together(operations).await;
+        committer.commit_together(&mut connection, operations).await;
         if let Some(done) = stop {
+            drop(connection);
             committer.pool.close().await;
             let _ = done.send(());
             return;
@@ -178,11 +184,16 @@ async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
 }
 
 impl Committer {
-    /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one.
-    async fn commit_together(&self, operations: Vec<Operation>) {
+    /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one. Takes a
+    /// connection where it is given none, and leaves one that can be used again.
+    async fn commit_together(
+        &self,
+        connection: &mut Option<PoolConnection<Any>>,
+        operations: Vec<Operation>,
+    ) {
         let mut acknowledgements = Vec::with_capacity(operations.len());
         let result = self
-            .in_one_transaction(operations, &mut acknowledgements)
+            .in_one_transaction(connection, operations, &mut acknowledgements)
             .await;
         if let Err(error) = &result {
             tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
@@ -195,13 +206,17 @@ impl Committer {
 
     async fn in_one_transaction(
         &self,
+        kept: &mut Option<PoolConnection<Any>>,
         operations: Vec<Operation>,
         acknowledgements: &mut Vec<Acknowledge>,
     ) -> std::result::Result<(), sqlx::Error> {
         if operations.is_empty() {
             return Ok(());
         }
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?,
+        };
         let result = self
             .in_transaction_of(&mut connection, operations, acknowledgements)
             .await;
@@ -209,6 +224,8 @@ impl Committer {
             // Its state is unknown: SQLite, for one, ends a transaction by itself when the disk is full, and the connection
             // would stay in one that no longer is.
             connection.close_on_drop();
+        } else {
+            *kept = Some(connection);
         }
         result
     }

@@ -90,8 +90,7 @@ impl Tokens {
 
 /// The id is random enough to need no key.
 fn lookup(id: &str) -> String {
-    let digest = Sha256::digest(id.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(id.as_bytes()))
 }
 
 /// As the row says whose it is (`SEALED_COLUMNS`).

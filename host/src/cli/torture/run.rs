@@ -139,7 +139,7 @@ impl Run {
     async fn make_hosts(&self, peers: &Peers) -> anyhow::Result<Vec<Host>> {
         let mut key = [0; 32];
         Random::system().fill(&mut key)?;
-        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = hex::encode(key);
         let installation = Installation {
             program: self.program.clone(),
             arguments: vec![

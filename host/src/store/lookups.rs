@@ -1,0 +1,222 @@
+//! Rows of one kind that many ask for at once, read by one query for all of them.
+//!
+//! Whoever finds nobody reading reads at once, on a quiet server with no delay. Those who ask meanwhile gather, and one of
+//! them reads for all of them next. So a query always begins after everybody whom it answers has asked: nobody is told
+//! what was true before, and nothing has to be forgotten when a row changes. What is saved is the way to the database and
+//! back, which costs more than finding a row there.
+
+use super::{Result, Store, StoreError};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Most rows that one query is for: bounds how long the first of them is waited for.
+const MOST_TOGETHER: usize = 64;
+
+/// Reads for all of these keys; one answer for each, in their order.
+pub(super) type Together<K, V> =
+    for<'c> fn(
+        &'c Store,
+        &'c [K],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Result<V>>>> + Send + 'c>>;
+
+/// Where those who look for rows of one kind meet; cloning it is cheap.
+pub(super) struct Lookups<K, V> {
+    shared: Arc<Mutex<Shared<K, V>>>,
+    together: Together<K, V>,
+}
+
+struct Shared<K, V> {
+    asked: Vec<Asked<K, V>>,
+    /// Somebody has the baton.
+    is_reading: bool,
+}
+
+struct Asked<K, V> {
+    key: K,
+    turn: oneshot::Sender<Turn<K, V>>,
+}
+
+/// What becomes of somebody who asked.
+enum Turn<K, V> {
+    Answered(Result<V>),
+    /// Is to read, for these others too.
+    Reads(Vec<Asked<K, V>>, Baton<K, V>),
+}
+
+/// Held by whoever reads. Dropped, also where its holder goes away, it is the next one's.
+struct Baton<K, V>(Lookups<K, V>);
+
+impl<K, V> Drop for Baton<K, V> {
+    fn drop(&mut self) {
+        let mut next = {
+            let mut shared = self.0.lock();
+            let number = shared.asked.len().min(MOST_TOGETHER);
+            if number == 0 {
+                shared.is_reading = false;
+                return;
+            }
+            shared.asked.drain(..number).collect::<Vec<_>>()
+        };
+        let reader = next.swap_remove(0);
+        // One that has gone away drops the baton, and the others ask again.
+        let _ = reader.turn.send(Turn::Reads(next, Self(self.0.clone())));
+    }
+}
+
+impl<K, V> Clone for Lookups<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            together: self.together,
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Lookups<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lookups")
+    }
+}
+
+impl<K, V> Lookups<K, V> {
+    pub(super) fn new(together: Together<K, V>) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(Shared {
+                asked: Vec::new(),
+                is_reading: false,
+            })),
+            together,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared<K, V>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Clone, V> Lookups<K, V> {
+    /// What is there for this key, as it is now.
+    pub(super) async fn read(&self, store: &Store, key: K) -> Result<V> {
+        loop {
+            let waits = {
+                let mut shared = self.lock();
+                std::mem::replace(&mut shared.is_reading, true).then(|| {
+                    let (turn, waits) = oneshot::channel();
+                    let key = key.clone();
+                    shared.asked.push(Asked { key, turn });
+                    waits
+                })
+            };
+            let (others, baton) = match waits {
+                None => (Vec::new(), Baton(self.clone())),
+                Some(waits) => match waits.await {
+                    Ok(Turn::Answered(answer)) => return answer,
+                    Ok(Turn::Reads(others, baton)) => (others, baton),
+                    // Whoever read for this one has gone away.
+                    Err(_) => continue,
+                },
+            };
+            let answer = self.read_for_all(store, key, others).await;
+            drop(baton);
+            return answer;
+        }
+    }
+
+    async fn read_for_all(&self, store: &Store, own: K, others: Vec<Asked<K, V>>) -> Result<V> {
+        let (mut keys, mut turns) = (vec![own], Vec::with_capacity(others.len()));
+        for other in others {
+            keys.push(other.key);
+            turns.push(other.turn);
+        }
+        match (self.together)(store, &keys).await {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                let own = answers.next().unwrap_or(Err(StoreError::Closing));
+                for (turn, answer) in turns.into_iter().zip(answers) {
+                    // One that has gone away needs no answer.
+                    let _ = turn.send(Turn::Answered(answer));
+                }
+                own
+            }
+            Err(error) => {
+                for turn in turns {
+                    let _ = turn.send(Turn::Answered(Err(error.again())));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+
+    /// Twice each number and for how many it was read, after others had time to ask; refuses all where one is negative.
+    fn double<'c>(
+        _: &'c Store,
+        keys: &'c [i64],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Result<(i64, usize)>>>> + Send + 'c>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if keys.iter().any(|key| *key < 0) {
+                return Err(StoreError::Closing);
+            }
+            Ok(keys.iter().map(|key| Ok((2 * key, keys.len()))).collect())
+        })
+    }
+
+    async fn store(dir: &tempfile::TempDir) -> Store {
+        Store::open(&Store::embedded_url(dir.path())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_while_one_reads_share_the_next_query_and_each_gets_its_own_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
+
+        let answers = join_all((0..4).map(|key| lookups.read(&store, key))).await;
+
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [(0, 1), (2, 3), (4, 3), (6, 3)]);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_leaves_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
+
+        // The first one reads, the second is to be next, and both go away.
+        let mut first = Box::pin(lookups.read(&store, 1));
+        let mut second = Box::pin(lookups.read(&store, 2));
+        let mut third = Box::pin(lookups.read(&store, 3));
+        for one in [&mut first, &mut second, &mut third] {
+            assert!(one.now_or_never().is_none());
+        }
+        drop(first);
+        drop(second);
+
+        assert_eq!(third.await.unwrap().0, 6);
+        assert_eq!(lookups.read(&store, 4).await.unwrap().0, 8);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_fails_is_everybodys_failure_and_the_next_one_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
+
+        let answers = join_all([1, -1, 3].map(|key| lookups.read(&store, key))).await;
+
+        assert_eq!(answers[0].as_ref().ok(), Some(&(2, 1)));
+        assert!(answers[1].is_err() && answers[2].is_err());
+        assert_eq!(lookups.read(&store, 5).await.unwrap().0, 10);
+    }
+}
