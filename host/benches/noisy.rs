@@ -18,6 +18,7 @@ use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::{CreatedJob, NewJob, NewOrchestration, Store, TokenChoice};
 use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Pause, Stop, Wake};
 use std::path::Path;
 use std::process::ExitCode;
@@ -116,6 +117,7 @@ impl Installation {
                 events: Wake::default(),
                 used: StepUses::default(),
                 metrics: Metrics::default(),
+                tracer: Tracer::default(),
                 settings: Arc::new(RunnerSettings {
                     workers: WORKERS,
                     project_workers: WORKERS_OF_A_PROJECT,
@@ -189,6 +191,7 @@ impl Installation {
             notifications_emails: None,
             tasks: None,
             parent_run_id: None,
+            trace: None,
         };
         let created = self.store.create_job(new, self.clock.now()).await?;
         self.runner.poke();

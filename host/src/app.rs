@@ -4,9 +4,14 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod log;
+mod log_lines;
 mod metrics;
 mod plugins;
 mod signals;
+mod traces;
+
+pub use log::Log;
 
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
@@ -24,6 +29,7 @@ use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{Store, WakeChannel};
 use crate::tokens::{KeySource, Keys, MASTER_TOKEN_FILE, OperatorToken, Tokens};
+use crate::traces::Tracer;
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
@@ -42,7 +48,7 @@ const OTHER_FILES: u64 = 512;
 ///
 /// # Errors
 /// What the server needs is missing, wrong or in use; the message says what.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(config: Config, log: Log) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
     let config = within_open_files(config);
     data_dir::make(&config.data_dir)?;
@@ -74,6 +80,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         }
     };
     let installation = installation_id(&store, &random).await?;
+    let traces = traces::start(&config, &installation, &clock, &metrics)?;
     let registry = Registry::new(store.clone(), plugins.await??);
     let shared = plugins::share(&registry, &config, clock.now());
     shared
@@ -100,6 +107,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         registry,
         lease,
         metrics,
+        tracer: traces.tracer.clone(),
         installation,
         address,
         stop: stop.clone(),
@@ -145,6 +153,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping: no new work is begun, running steps may end");
         told.stop();
     });
+    loops.spawn(log.follow_file(stop.clone()));
     let listener_settings = server.config.listener.clone();
     if let Some(tls) = listener_settings.tls.clone() {
         let renewed = Wake::default();
@@ -169,6 +178,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     while let Some(ended) = loops.join_next().await {
         ended.context("a loop failed")?;
     }
+    traces.finish().await?;
     lease_stop.stop();
     keeping.await.context("the lease was not kept")?;
     match server.lease.give_up().await {
@@ -194,6 +204,7 @@ struct Server {
     registry: Registry,
     lease: HostLease,
     metrics: Metrics,
+    tracer: Tracer,
     installation: String,
     address: SocketAddr,
     stop: Stop,
@@ -264,6 +275,7 @@ impl Server {
             },
             used: StepUses::default(),
             metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
             events: wakes.events.clone(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
@@ -286,6 +298,7 @@ impl Server {
             base_url: self.base_url(),
             installation: self.installation.clone(),
             metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -323,6 +336,7 @@ impl Server {
             events: wakes.events.clone(),
             streams: Streams::new(self.stop.clone()),
             metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

@@ -20,5 +20,6 @@ pub mod runner;
 pub mod scheduler;
 pub mod store;
 pub mod tokens;
+pub mod traces;
 pub mod ui;
 pub mod wake;

@@ -137,9 +137,9 @@ impl Metrics {
         seconds.observe(wall.as_secs_f64());
     }
 
-    /// A task has failed with this code.
-    pub fn task_failed(&self, code: &str) {
-        let code = families::known_code(code);
+    /// A task has failed with this code; `None`: what it called answered so.
+    pub fn task_failed(&self, code: Option<&str>) {
+        let code = code.map_or("none", families::known_code);
         self.0.failures.get_or_create(&Code { code }).inc();
     }
 
@@ -190,6 +190,11 @@ impl Metrics {
     /// Work of hosts that fell silent was given back by this one.
     pub fn work_taken_back(&self, pieces: u64) {
         self.0.work_taken_back.inc_by(pieces);
+    }
+
+    /// Spans of traces that nobody was told: the collector did not keep up, or was away.
+    pub fn spans_dropped(&self, count: u64) {
+        self.0.spans_dropped.inc_by(count);
     }
 
     /// What this process is. Told once, at start.

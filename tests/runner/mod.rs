@@ -18,6 +18,7 @@ use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::TokenChoice;
 use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Pause, Stop, Wake};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl Running {
             used: StepUses::default(),
             events: Wake::default(),
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

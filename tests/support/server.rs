@@ -20,6 +20,7 @@ use orchestrator::metrics::Metrics;
 use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Stop, Wake};
 use sqlx::Connection;
 use std::collections::HashMap;
@@ -134,6 +135,7 @@ impl Server {
             events: events.clone(),
             streams: streams.clone(),
             metrics: metrics.clone(),
+            tracer: Tracer::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");

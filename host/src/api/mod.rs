@@ -20,6 +20,7 @@ mod crontab;
 mod deliveries;
 mod error;
 mod events;
+mod follow;
 mod forms;
 mod guards;
 mod health;
@@ -57,6 +58,7 @@ use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::{OperatorToken, Tokens};
+use crate::traces::Tracer;
 use crate::wake::Wake;
 use axum::http::HeaderName;
 use ipnet::IpNet;
@@ -83,6 +85,7 @@ pub struct ApiState {
     pub events: Wake,
     pub streams: Streams,
     pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 /// How many a list has in all, on whatever page.

@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus, at an address of its own; and the counting of requests.
+//! What is counted, for Prometheus, at an address of its own.
 //!
 //! An own address, because whoever reads it reads of all projects together, and because it is there on servers without the
 //! API's role, too. It has no token: it is for a network that only operators reach. It tells of no project, and knows
@@ -8,12 +8,11 @@
 
 use super::{ApiState, health};
 use crate::domain::time::Timestamp;
-use crate::metrics::{Backlog, Metrics};
+use crate::metrics::Backlog;
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
@@ -96,48 +95,4 @@ impl Scrape {
         *last = Some((now, backlog));
         backlog
     }
-}
-
-/// A request under way: counted when it is answered, also where its handler panics or its client goes away.
-struct Counted {
-    state: ApiState,
-    route: Option<MatchedPath>,
-    method: Method,
-    began_at: Timestamp,
-    status: StatusCode,
-}
-
-/// What a client who went away did not hear.
-const CLIENT_CLOSED: u16 = 499;
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let took = self.state.clock.now().since(self.began_at);
-        let route = self.route.as_ref().map(MatchedPath::as_str);
-        let metrics: &Metrics = &self.state.metrics;
-        let status = if std::thread::panicking() {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            self.status
-        };
-        metrics.request_answered(route, self.method.as_str(), status.as_u16(), took);
-    }
-}
-
-/// Counts a request under its route.
-pub(super) async fn count_request(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut counted = Counted {
-        route: request.extensions().get::<MatchedPath>().cloned(),
-        method: request.method().clone(),
-        began_at: state.clock.now(),
-        status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
-        state,
-    };
-    let response = next.run(request).await;
-    counted.status = response.status();
-    response
 }

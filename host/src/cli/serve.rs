@@ -1,8 +1,7 @@
 //! `orchestrator serve`: the server itself.
 
-use crate::app;
+use crate::app::{self, Log};
 use crate::config::{Config, Settings};
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// What a wrong setting ends with, as a wrong argument does.
@@ -20,8 +19,8 @@ pub fn run(settings: Settings, is_fenced: bool) -> ExitCode {
             return ExitCode::from(EXIT_BAD_SETTING);
         }
     };
-    start_log(&config);
-    match serve(config) {
+    let log = Log::start(config.log.clone());
+    match serve(config, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -30,22 +29,12 @@ pub fn run(settings: Settings, is_fenced: bool) -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+fn serve(config: Config, log: Log) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(app::serve(config));
+    let result = runtime.block_on(app::serve(config, log));
     // What is still blocked (a look-up of a name, say) is not waited for.
     runtime.shutdown_background();
     result
-}
-
-fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(&config.log);
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // Only a test that has one already gets another answer than Ok.
-    let _ = log.try_init();
 }

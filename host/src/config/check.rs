@@ -3,7 +3,7 @@
 //! What a value is for is checked as far as that goes without acting: an authority's certificate is decoded, the mail
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
-use super::{Config, ConfigError, Settings, wrong};
+use super::{Config, ConfigError, LogSource, Settings, wrong};
 use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
 use crate::domain::quota::{Limits, Quota};
 use crate::domain::role::Roles;
@@ -146,7 +146,12 @@ impl Settings {
             audit_retention: Duration::from_secs(
                 within("audit-days", self.audit_days, 1..=36_500)?.unwrap_or(365) * 24 * 60 * 60,
             ),
-            log: log(self.log.as_deref())?,
+            log: LogSource::new(self.log.as_deref(), self.log_format.as_deref())?,
+            otlp_endpoint: self
+                .otlp_endpoint
+                .as_deref()
+                .map(|url| base_address("otlp-endpoint", url, &["http", "https"]))
+                .transpose()?,
             master_key: master_key(
                 self.master_key,
                 self.master_key_command.as_deref(),
@@ -347,17 +352,6 @@ fn count_certificates(pem: &[u8]) -> Result<usize, Box<dyn std::error::Error>> {
         roots.add(certificate?)?;
     }
     Ok(roots.len())
-}
-
-fn log(filter: Option<&str>) -> Result<String, ConfigError> {
-    let filter = filter.unwrap_or("info");
-    match tracing_subscriber::EnvFilter::try_new(filter) {
-        Ok(_) => Ok(filter.to_owned()),
-        Err(error) => Err(wrong(
-            "log",
-            format!("must be a level or a filter: {error}"),
-        )),
-    }
 }
 
 /// The key itself counts before the command, that before the file.

@@ -191,6 +191,7 @@ pub(super) struct Families {
     pub(super) results_refused: Counter,
     pub(super) leases_lost: Counter,
     pub(super) work_taken_back: Counter,
+    pub(super) spans_dropped: Counter,
     pub(super) roles: Family<RoleName, Gauge>,
     pub(super) backlog: std::sync::Arc<Shown>,
 }
@@ -273,7 +274,7 @@ impl Default for Families {
             failures: add(
                 r,
                 "orchestrator_task_failures",
-                "Tasks that failed, by code: traps and limits of plugins among them; codes of plugins' own are `other`",
+                "Tasks that failed, by code: traps and limits of plugins among them; codes of plugins' own are `other`, and what was answered so is `none`",
                 Family::default(),
             ),
             steps_running: add(
@@ -364,6 +365,12 @@ impl Default for Families {
                 r,
                 "orchestrator_work_taken_back",
                 "Steps and deliveries of hosts that fell silent, given back by this one",
+                Counter::default(),
+            ),
+            spans_dropped: add(
+                r,
+                "orchestrator_spans_dropped",
+                "Spans of traces that were not sent: the collector did not keep up, or was away",
                 Counter::default(),
             ),
             roles: add(

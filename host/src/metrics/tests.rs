@@ -1,3 +1,5 @@
+//! What is counted, as it is printed.
+
 use super::*;
 
 #[test]
@@ -5,8 +7,8 @@ fn what_is_not_the_servers_own_word_is_no_label() {
     let metrics = Metrics::default();
     metrics.request_answered(Some("/jobs/{id}"), "GET", 200, Duration::from_millis(3));
     metrics.request_answered(None, "BREW", 404, Duration::ZERO);
-    metrics.task_failed("CPU_LIMIT");
-    metrics.task_failed("A_TENANTS_WORD");
+    metrics.task_failed(Some("CPU_LIMIT"));
+    metrics.task_failed(Some("A_TENANTS_WORD"));
     metrics.task_ended(None, Status::Error, Duration::from_secs(1));
 
     let printed = metrics.print().expect("text");

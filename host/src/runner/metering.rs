@@ -5,6 +5,7 @@
 
 use super::Runner;
 use crate::domain::ids::ProjectId;
+use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
 use crate::store::{LeasedStep, StepEnd, StepUse, Store, StoreError};
 use std::collections::BTreeMap;
@@ -32,8 +33,8 @@ impl Runner {
         {
             self.metrics
                 .task_ended(builtin, *status, to.since(leased.start_at));
-            if let Some(code) = error_code {
-                self.metrics.task_failed(code);
+            if *status == Status::Error {
+                self.metrics.task_failed(error_code.as_deref());
             }
         }
     }

@@ -9,6 +9,7 @@ mod inputs;
 mod lines;
 mod metering;
 mod services;
+mod spans;
 mod step;
 
 pub use metering::StepUses;
@@ -21,6 +22,7 @@ use crate::plugins::Plugins;
 use crate::registry::Registry;
 use crate::store::{Capacity, Store, StoreError};
 use crate::tokens::Tokens;
+use crate::traces::Tracer;
 use crate::wake::{Pause, Wake};
 use crowd::Crowd;
 use std::sync::Arc;
@@ -66,6 +68,7 @@ pub struct Runner {
     /// What steps have used since it was last written down.
     pub used: StepUses,
     pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Runner {

@@ -16,6 +16,7 @@ use crate::domain::job::{InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
 use crate::metrics::JobEnd;
 use sqlx::any::AnyRow;
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ pub struct JobPage {
 /// Columns of a job, for [`read`].
 pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id, status, initialized_by, created_at, \
     start_at, end_at, token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
-    notifications_emails, active_tasks, parent_run_id";
+    notifications_emails, active_tasks, parent_run_id, traceparent";
 
 /// Columns of a task run, for [`read_run`].
 pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
@@ -263,6 +264,9 @@ pub(super) fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
             .unwrap_or_default(),
         active_tasks: columns.maybe_json("active_tasks")?,
         parent_run_id: columns.maybe_text("parent_run_id")?,
+        trace: columns
+            .maybe_text("traceparent")?
+            .and_then(|text| TraceContext::parse(&text)),
         task_runs: Vec::new(),
     })
 }

@@ -12,6 +12,7 @@ mod advances;
 mod alarms;
 mod audit;
 mod backlog;
+mod backup;
 mod bounds;
 mod claims;
 mod components;
@@ -219,17 +220,7 @@ impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        let path = data_dir.join(DATABASE_FILE);
-        let mut url = "sqlite://".to_owned();
-        for byte in path.as_os_str().as_encoded_bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                    url.push(char::from(*byte));
-                }
-                _ => url.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        url
+        file_url(&data_dir.join(DATABASE_FILE))
     }
 
     /// Whether the database at this address is one file of one host, and not a server that hosts may share.
@@ -315,6 +306,19 @@ impl Store {
         self.writer.stop().await;
         self.read.close().await;
     }
+}
+
+fn file_url(path: &Path) -> String {
+    let mut url = "sqlite://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                url.push(char::from(*byte));
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
 }
 
 fn pool_use(pool: &AnyPool) -> PoolUse {

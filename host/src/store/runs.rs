@@ -96,6 +96,7 @@ impl Store {
     }
 
     /// The same; where the job goes on with a task, and `goes_on`, that is leased to the same host at once and returned.
+    /// Where the job ended with it, its end is told, too.
     pub async fn end_step_and_go_on(
         &self,
         lease: Lease,
@@ -103,7 +104,7 @@ impl Store {
         report: impl Into<StepReport>,
         now: Timestamp,
         goes_on: bool,
-    ) -> Result<(Accepted, Option<LeasedStep>)> {
+    ) -> Result<(Accepted, Option<LeasedStep>, Option<JobEnd>)> {
         let ended = EndedStep {
             lease,
             end,
@@ -118,7 +119,8 @@ impl Store {
         if let Some(end) = recorded.ended {
             self.metrics.job_ended(end);
         }
-        Ok((recorded.accepted, recorded.next.map(|next| *next)))
+        let next = recorded.next.map(|next| *next);
+        Ok((recorded.accepted, next, recorded.ended))
     }
 
     /// Notes that a request which may change something is about to leave. `false`: the lease is lost, it must not leave.

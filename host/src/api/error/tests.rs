@@ -235,6 +235,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         events: Wake::default(),
         streams: crate::api::Streams::new(crate::wake::Stop::default()),
         metrics: crate::metrics::Metrics::default(),
+        tracer: crate::traces::Tracer::default(),
     };
     async fn ouch() -> StatusCode {
         panic!("secret detail")
