@@ -157,11 +157,13 @@ mod tests {
     use futures_util::FutureExt;
     use futures_util::future::join_all;
 
+    type Doubled = Result<Vec<Result<(i64, usize)>>>;
+
     /// Twice each number and for how many it was read, after others had time to ask; refuses all where one is negative.
     fn double<'c>(
         _: &'c Store,
         keys: &'c [i64],
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Result<(i64, usize)>>>> + Send + 'c>> {
+    ) -> Pin<Box<dyn Future<Output = Doubled> + Send + 'c>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             if keys.iter().any(|key| *key < 0) {
