@@ -17,6 +17,7 @@ mod contract;
 mod domain;
 mod e2e;
 mod house;
+mod packaging;
 mod plugins;
 mod runner;
 mod store;

@@ -30,6 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tokens",
             "janitor",
             "lease",
+            "metrics",
+            "traces",
             "relay",
             "rotation",
             "wake",
@@ -41,7 +43,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "store", "tokens", "registry", "plugins", "ui", "wake", "clock", "domain",
+            "store", "tokens", "registry", "plugins", "metrics", "traces", "ui", "wake", "clock",
+            "domain",
         ],
     ),
     ("ui", &[]),
@@ -49,13 +52,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "runner",
         &[
-            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "metrics", "traces", "wake",
+            "clock", "domain",
         ],
     ),
     (
         "notifier",
         &[
-            "store", "registry", "plugins", "tokens", "lease", "wake", "clock", "domain",
+            "store", "registry", "plugins", "tokens", "lease", "metrics", "traces", "wake",
+            "clock", "domain",
         ],
     ),
     ("janitor", &["registry", "store", "wake", "clock", "domain"]),
@@ -69,7 +74,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Joins the two that do not know each other.
     ("registry", &["store", "plugins", "domain"]),
     // The only SQL and the only WebAssembly: neither knows the other.
-    ("store", &["domain"]),
+    ("store", &["metrics", "domain"]),
+    ("traces", &["metrics", "wake", "clock", "domain"]),
+    ("metrics", &["domain"]),
     ("plugins", &["clock", "domain"]),
     ("wake", &["clock", "domain"]),
     // Checks values with the types of the rooms that they are for.
@@ -266,6 +273,7 @@ fn links_between_documents_lead_somewhere() {
         "host/docs/plugin-guide.md",
         "tests/demo-components/README.md",
         "host/docs/durability.md",
+        "host/docs/operations.md",
     ] {
         let folder = root().join(from).parent().unwrap().to_path_buf();
         for rest in document(from).split("](").skip(1) {

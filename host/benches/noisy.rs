@@ -10,6 +10,7 @@ use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{JobId, OrchestrationId, ProjectId};
 use orchestrator::domain::job::Initiator;
 use orchestrator::lease::HostLease;
+use orchestrator::metrics::Metrics;
 use orchestrator::plugins::{
     CompilerSettings, OutboundSettings, PluginSettings, Plugins, StepLimits,
 };
@@ -17,6 +18,7 @@ use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::{CreatedJob, NewJob, NewOrchestration, Store, TokenChoice};
 use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Pause, Stop, Wake};
 use std::path::Path;
 use std::process::ExitCode;
@@ -114,6 +116,8 @@ impl Installation {
                 notifier: Wake::default(),
                 events: Wake::default(),
                 used: StepUses::default(),
+                metrics: Metrics::default(),
+                tracer: Tracer::default(),
                 settings: Arc::new(RunnerSettings {
                     workers: WORKERS,
                     project_workers: WORKERS_OF_A_PROJECT,
@@ -187,6 +191,7 @@ impl Installation {
             notifications_emails: None,
             tasks: None,
             parent_run_id: None,
+            trace: None,
         };
         let created = self.store.create_job(new, self.clock.now()).await?;
         self.runner.poke();

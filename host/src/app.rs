@@ -4,8 +4,14 @@
 //! in hand is given back, so that the next start goes on with it at once.
 
 mod data_dir;
+mod log;
+mod log_lines;
+mod metrics;
 mod plugins;
 mod signals;
+mod traces;
+
+pub use log::Log;
 
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
@@ -13,6 +19,7 @@ use crate::config::Config;
 use crate::domain::role::Role;
 use crate::janitor::Janitor;
 use crate::lease::HostLease;
+use crate::metrics::Metrics;
 use crate::notifier::decide::AlarmRaiser;
 use crate::notifier::deliver::Deliverer;
 use crate::registry::Registry;
@@ -22,6 +29,7 @@ use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{Store, WakeChannel};
 use crate::tokens::{KeySource, Keys, OperatorToken, Tokens};
+use crate::traces::Tracer;
 
 pub use crate::tokens::MASTER_TOKEN_FILE;
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
@@ -42,15 +50,19 @@ const OTHER_FILES: u64 = 512;
 ///
 /// # Errors
 /// What the server needs is missing, wrong or in use; the message says what.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
-    serve_and_tell(config, |_| {}).await
+pub async fn serve(config: Config, log: Log) -> anyhow::Result<()> {
+    serve_and_tell(config, log, |_| {}).await
 }
 
 /// The same; `told` learns under which address, once the server answers there.
 ///
 /// # Errors
 /// As of [`serve`].
-pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::Result<()> {
+pub async fn serve_and_tell(
+    config: Config,
+    log: Log,
+    told: impl FnOnce(&str),
+) -> anyhow::Result<()> {
     let (clock, random) = (Clock::system(), Random::system());
     let config = within_open_files(config);
     data_dir::make(&config.data_dir)?;
@@ -67,6 +79,9 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
     } else {
         store.without_fencing()
     };
+    let metrics = Metrics::default();
+    metrics.started(&config.roles, config.workers);
+    let store = store.with_metrics(metrics.clone());
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone()).await?;
     check_backend(&store, &config).await?;
     let given = config.master_token.as_deref();
@@ -79,6 +94,7 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
         }
     };
     let installation = installation_id(&store, &random).await?;
+    let traces = traces::start(&config, &installation, &clock, &metrics)?;
     let registry = Registry::new(store.clone(), plugins.await??);
     let shared = plugins::share(&registry, &config, clock.now());
     shared
@@ -104,6 +120,8 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
         tokens,
         registry,
         lease,
+        metrics,
+        tracer: traces.tracer.clone(),
         installation,
         address,
         stop: stop.clone(),
@@ -138,6 +156,10 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
         .run(),
     );
     let termination = signals::Termination::listen().context("signals cannot be received")?;
+    if let Some(address) = server.config.metrics_listen {
+        let listening = metrics::listen(address, state.clone(), stop.clone());
+        loops.spawn(listening.await?);
+    }
     announce(&server, made.as_deref());
     // It listens already: what is asked now is answered in a moment.
     told(&server.own_url());
@@ -147,6 +169,7 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
         tracing::info!("stopping: no new work is begun, running steps may end");
         all.stop();
     });
+    loops.spawn(log.follow_file(stop.clone()));
     let listener_settings = server.config.listener.clone();
     if let Some(tls) = listener_settings.tls.clone() {
         let renewed = Wake::default();
@@ -171,6 +194,7 @@ pub async fn serve_and_tell(config: Config, told: impl FnOnce(&str)) -> anyhow::
     while let Some(ended) = loops.join_next().await {
         ended.context("a loop failed")?;
     }
+    traces.finish().await?;
     lease_stop.stop();
     keeping.await.context("the lease was not kept")?;
     match server.lease.give_up().await {
@@ -195,6 +219,8 @@ struct Server {
     tokens: Tokens,
     registry: Registry,
     lease: HostLease,
+    metrics: Metrics,
+    tracer: Tracer,
     installation: String,
     address: SocketAddr,
     stop: Stop,
@@ -264,6 +290,8 @@ impl Server {
                 wakes.deliverer.clone()
             },
             used: StepUses::default(),
+            metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
             events: wakes.events.clone(),
             settings: Arc::new(RunnerSettings {
                 workers: self.config.workers,
@@ -285,6 +313,8 @@ impl Server {
             pause: self.pause(&wakes.deliverer),
             base_url: self.base_url(),
             installation: self.installation.clone(),
+            metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -321,6 +351,8 @@ impl Server {
             deliverer: wakes.deliverer.clone(),
             events: wakes.events.clone(),
             streams: Streams::new(self.stop.clone()),
+            metrics: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

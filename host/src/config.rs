@@ -5,6 +5,9 @@
 //! here, at start, and a wrong one is refused by name. Secrets are no flags: those show in the process list.
 
 mod check;
+mod log;
+
+pub use log::LogSource;
 
 use crate::api::{ListenerSettings, RateLimits};
 use crate::domain::quota::Limits;
@@ -36,6 +39,9 @@ pub struct Settings {
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "ORCHESTRATOR_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Address and port at which Prometheus finds /metrics; open to whoever reaches it [default: none]
+    #[arg(long, env = "ORCHESTRATOR_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<String>,
     /// Folder for the database, keys and compiled plugins; made if it is missing [default: ./data]
     #[arg(long, env = "ORCHESTRATOR_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -173,6 +179,17 @@ pub struct Settings {
     /// What is logged: error, warn, info, debug, or a filter such as info,plugin=debug [default: info]
     #[arg(long, env = "ORCHESTRATOR_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// How lines of the log look: text, or json, one object a line [default: text]
+    #[arg(long, env = "ORCHESTRATOR_LOG_FORMAT", value_name = "text|json")]
+    pub log_format: Option<String>,
+    /// Collector of OpenTelemetry that traces are sent to, by OTLP over HTTP, such as http://127.0.0.1:4318 [default: none]
+    #[arg(
+        long,
+        env = "ORCHESTRATOR_OTLP_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub otlp_endpoint: Option<String>,
     /// File with the master key, made if it is missing; 0600 [default: <data-dir>/master.key]
     #[arg(long, env = "ORCHESTRATOR_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
@@ -200,6 +217,8 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where what is counted is shown.
+    pub metrics_listen: Option<SocketAddr>,
     pub data_dir: PathBuf,
     pub database_url: String,
     pub roles: Roles,
@@ -220,7 +239,9 @@ pub struct Config {
     pub listener: ListenerSettings,
     pub rate_limits: RateLimits,
     pub audit_retention: Duration,
-    pub log: String,
+    pub log: LogSource,
+    /// Without a trailing slash.
+    pub otlp_endpoint: Option<String>,
     pub master_key: KeySource,
     pub master_token: Option<String>,
     /// True, but in the build that is broken on purpose; no setting.
@@ -279,7 +300,10 @@ impl Settings {
             })?;
             let file = parse_file(&text)
                 .map_err(|why| wrong("config", format!("{} is wrong: {why}", path.display())))?;
-            self = self.or(file);
+            let is_of_file = self.log.is_none() && file.log.is_some();
+            let mut config = self.or(file).check()?;
+            config.log.file = is_of_file.then_some(path);
+            return Ok(config);
         }
         self.check()
     }
@@ -290,6 +314,7 @@ impl Settings {
         Self {
             config: self.config,
             listen: self.listen.or(other.listen),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
             roles: self.roles.or(other.roles),
@@ -327,6 +352,8 @@ impl Settings {
             refused_rate: self.refused_rate.or(other.refused_rate),
             audit_days: self.audit_days.or(other.audit_days),
             log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             master_key_file: self.master_key_file.or(other.master_key_file),
             master_key_command: self.master_key_command.or(other.master_key_command),
             master_key: self.master_key.or(other.master_key),

@@ -13,6 +13,7 @@ mod found_jobs;
 mod fuzz;
 mod idempotency;
 mod jobs;
+mod metrics;
 mod notifications;
 mod operator;
 mod orchestrations;

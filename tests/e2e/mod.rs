@@ -1,5 +1,6 @@
 //! The server as a process, against real peers: an HTTPS component server, an SMTP server, and `kill -9`.
 
+mod backup;
 mod components;
 mod cost;
 mod crash;
@@ -8,15 +9,19 @@ mod full_disk;
 mod hostile;
 mod hosts;
 mod keys;
+mod log;
 mod mail;
+mod metrics;
 mod operator;
 mod plugins;
+mod prometheus;
 mod roles;
 mod schedule;
 mod settings;
 mod storage_api;
 mod task_types;
 mod torture;
+mod traces;
 mod webhooks;
 
 use crate::support::process::Process;

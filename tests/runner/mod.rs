@@ -13,10 +13,12 @@ use orchestrator::domain::ids::JobId;
 use orchestrator::domain::job::{Job, Status};
 use orchestrator::domain::task::Task;
 use orchestrator::lease::HostLease;
+use orchestrator::metrics::Metrics;
 use orchestrator::registry::Registry;
 use orchestrator::runner::{Runner, RunnerSettings, StepUses};
 use orchestrator::store::TokenChoice;
 use orchestrator::tokens::{Keys, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Pause, Stop, Wake};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -54,6 +56,8 @@ impl Running {
             notifier: Wake::default(),
             used: StepUses::default(),
             events: Wake::default(),
+            metrics: Metrics::default(),
+            tracer: Tracer::default(),
             settings: Arc::new(RunnerSettings {
                 workers: 4,
                 project_workers: 4,

@@ -1,6 +1,7 @@
 //! Once per database: `mod.rs` has this file as `sqlite` and as `postgres`.
 
 mod audit;
+mod backlog;
 mod deaths;
 mod found_jobs;
 mod hosts;

@@ -6,6 +6,7 @@ pub mod database;
 pub mod document;
 pub mod events;
 pub mod guests;
+pub mod otlp;
 pub mod postgres;
 pub mod process;
 pub mod server;

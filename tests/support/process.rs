@@ -311,7 +311,7 @@ fn collect(stream: impl Read + Send + 'static, log: watch::Sender<String>) {
 /// From the line that says where the server listens.
 fn address(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("listening on ")?;
-    let end = rest.find([' ', '\n', '\u{1b}'])?;
+    let end = rest.find([' ', '"', '\n', '\u{1b}'])?;
     Some(rest[..end].to_owned())
 }
 

@@ -16,9 +16,11 @@ use orchestrator::domain::plugin::Usage;
 use orchestrator::domain::role::Roles;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::domain::token::Rights;
+use orchestrator::metrics::Metrics;
 use orchestrator::registry::Registry;
 use orchestrator::store::{Capacity, LeasedStep, NewToken, StepEnd, Store};
 use orchestrator::tokens::{Keys, RemoteSettings, Tokens};
+use orchestrator::traces::Tracer;
 use orchestrator::wake::{Stop, Wake};
 use sqlx::Connection;
 use std::collections::HashMap;
@@ -48,6 +50,7 @@ pub struct Server {
     /// Ends the streams.
     pub stop: Stop,
     pub streams: Streams,
+    pub metrics: Metrics,
     listening: JoinHandle<()>,
     url: String,
     _dir: TempDir,
@@ -116,6 +119,8 @@ impl Server {
         let events = Wake::default();
         let stop = Stop::default();
         let streams = Streams::new(stop.clone());
+        let metrics = Metrics::default();
+        let store = store.with_metrics(metrics.clone());
         let state = ApiState {
             store: store.clone(),
             registry: Registry::new(store.clone(), plugins().clone()),
@@ -129,6 +134,8 @@ impl Server {
             deliverer: Wake::default(),
             events: events.clone(),
             streams: streams.clone(),
+            metrics: metrics.clone(),
+            tracer: Tracer::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
@@ -148,6 +155,7 @@ impl Server {
             events,
             stop,
             streams,
+            metrics,
             listening,
             url,
             _dir: dir,

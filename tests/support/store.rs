@@ -204,6 +204,7 @@ pub fn new_job(project: ProjectId, orchestration: OrchestrationId) -> NewJob {
         notifications_emails: None,
         tasks: None,
         parent_run_id: None,
+        trace: None,
     }
 }
 

@@ -94,6 +94,7 @@ async fn claim(filled: &Filled) -> Result<Duration, Failure> {
             notifications_emails: None,
             tasks: None,
             parent_run_id: None,
+            trace: None,
         };
         store.create_job(new, NOON).await?;
     }

@@ -1,6 +1,7 @@
 //! Who calls: the header `X-StorageApi-Token`, or else the session of a browser, and what its token may do.
 
 use super::addresses::{Connection, client_address};
+use super::follow::name_project;
 use super::sessions::presented_session;
 use super::{ApiError, ApiState};
 use crate::domain::audit::Actor;
@@ -137,6 +138,7 @@ impl Caller {
         };
         let presented = presented.ok_or(ApiError::Unauthorized)?;
         limiter.note_valid(presented.text(), now);
+        name_project(token.project_id);
         if presented.text() != secret {
             // All sessions of a token together ask no more often than it may.
             limiter.admit_token(&secret, visitor.address, now)?;

@@ -381,6 +381,10 @@ pub(super) async fn wrap_in_envelope(
         return response;
     };
     let (status, code) = error.kind();
+    state.metrics.request_refused(code);
+    if let ApiError::TooManyRequests { whose, .. } = &*error {
+        state.metrics.request_limited(whose);
+    }
     let exception_id = new_exception_id(&state);
     if status.is_server_error() {
         tracing::error!(exception_id, %method, path, code, "request failed: {}", error.chain());

@@ -20,6 +20,7 @@ mod crontab;
 mod deliveries;
 mod error;
 mod events;
+mod follow;
 mod forms;
 mod guards;
 mod health;
@@ -35,6 +36,7 @@ mod quotas;
 mod read;
 mod router;
 mod runs;
+mod scrape;
 mod serve;
 mod sessions;
 mod shapes;
@@ -48,14 +50,17 @@ pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use openapi::describe;
 pub use router::router;
+pub use scrape::metrics_router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;
 
 use crate::clock::{Clock, Random};
 use crate::domain::role::Roles;
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tokens::{OperatorToken, Tokens};
+use crate::traces::Tracer;
 use crate::wake::Wake;
 use axum::http::HeaderName;
 use ipnet::IpNet;
@@ -81,6 +86,8 @@ pub struct ApiState {
     /// Poked after something was told of a job; streams wait for it.
     pub events: Wake,
     pub streams: Streams,
+    pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 /// Where the next page of a list begins that is not counted; absent on the last one.

@@ -1,13 +1,14 @@
 //! The URL table, and what surrounds every call.
 //!
-//! From the outside in: headers for browsers, the error envelope (which also catches panics), the limit of each address,
+//! From the outside in: the name in the log, headers for browsers, the error envelope (which also catches panics), the limit of each address,
 //! the tidying of paths, the table. Paths are
-//! tidied before the table is asked, hence the outer router, which has no routes of its own.
+//! tidied before the table is asked, hence the outer router, which has no routes of its own. Requests are counted inside,
+//! where the table has told their route; what the limits refuse is counted where it becomes an envelope.
 
 use super::{
     ApiError, ApiState, audit, components, cors, credentials, crontab, deliveries, error, events,
-    guards, health, jobs, limits, notifications, openapi, operator, orchestrations, paths, plugins,
-    quotas, runs, sessions, tasks, tokens, ui,
+    follow, guards, health, jobs, limits, notifications, openapi, operator, orchestrations, paths,
+    plugins, quotas, runs, sessions, tasks, tokens, ui,
 };
 use crate::domain::role::Role;
 use axum::Router;
@@ -24,7 +25,8 @@ pub fn router(state: ApiState) -> Router {
     // After the table: only routes that are there by then get the second one.
     let served = served
         .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(state.clone(), follow::count_request));
     let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
     Router::new()
         .fallback_service(served.with_state(state.clone()))
@@ -32,7 +34,8 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
         .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
         .layer(from_fn(cors::allow_browsers))
-        .layer(from_fn_with_state(state, guards::guard_browsers))
+        .layer(from_fn_with_state(state.clone(), guards::guard_browsers))
+        .layer(from_fn_with_state(state, follow::name_request))
 }
 
 fn table() -> Router<ApiState> {

@@ -4,12 +4,14 @@
 use super::addresses::Base;
 use super::auth::Caller;
 use super::body::JsonObject;
+use super::follow::Followed;
 use super::paths::IdText;
 use super::read::{RunBody, check, read_config, read_run};
 use super::shapes::print_job;
 use super::{ApiError, ApiState};
 use crate::domain::ids::OrchestrationId;
 use crate::domain::job::Initiator;
+use crate::domain::trace::TraceContext;
 use crate::store::{CreatedJob, CreatedOnce, IdempotencyKey, NewJob, Store};
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -29,6 +31,7 @@ pub(super) struct RunRequest {
     caller: Caller,
     base: Base,
     parent_run_id: Option<String>,
+    trace: Option<TraceContext>,
     idempotency_key: Option<String>,
 }
 
@@ -55,6 +58,10 @@ impl FromRequestParts<ApiState> for RunRequest {
             caller,
             base,
             parent_run_id,
+            trace: parts
+                .extensions
+                .get::<Followed>()
+                .and_then(|followed| followed.kept(state)),
             idempotency_key: idempotency_key(&parts.headers)?,
         })
     }
@@ -149,6 +156,7 @@ pub(super) async fn make_job(
         notifications_emails: wishes.notifications_emails,
         tasks: wishes.tasks,
         parent_run_id: run.parent_run_id,
+        trace: run.trace,
     };
     let created = match run.idempotency_key {
         None => store.create_job(new, state.clock.now()).await?,

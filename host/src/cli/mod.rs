@@ -1,9 +1,11 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
+pub mod backup;
 mod compile;
 pub mod cron;
 mod demo;
 pub mod doctor;
+pub mod health;
 pub mod key;
 pub mod operator;
 pub mod plugin;
@@ -44,6 +46,10 @@ enum Command {
     Doctor(Box<Settings>),
     /// Change the master key under which secrets are sealed
     Key(key::KeyArgs),
+    /// Copy a server's embedded database and its master key, while it runs
+    Backup(backup::BackupArgs),
+    /// Ask a running server whether it is well
+    Health(health::HealthArgs),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
     /// Write, build, check, test and publish plugins
@@ -87,10 +93,12 @@ fn run_as(is_fenced: bool) -> ExitCode {
             done.and_then(|code| Ok(code?))
                 .unwrap_or_else(|error| failed(&error))
         }
-        Some(Command::Key(args)) => match in_runtime(key::run(args)) {
-            Ok(Ok(())) => ExitCode::SUCCESS,
-            Ok(Err(error)) | Err(error) => failed(&error),
-        },
+        Some(Command::Key(args)) => told(in_runtime(key::run(args))),
+        Some(Command::Health(args)) => told(in_runtime(health::run(args))),
+        Some(Command::Backup(args)) => {
+            let mut out = io::stdout();
+            told(in_runtime(backup::run(args, &mut out)))
+        }
         Some(Command::Cron(args)) => {
             let now = Clock::system().now().to_datetime();
             let done = cron::run(
@@ -112,6 +120,14 @@ fn run_as(is_fenced: bool) -> ExitCode {
 fn in_runtime<T>(command: impl Future<Output = T>) -> anyhow::Result<T> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     Ok(runtime.enable_all().build()?.block_on(command))
+}
+
+/// How a command that says why it failed ends.
+fn told(done: anyhow::Result<anyhow::Result<()>>) -> ExitCode {
+    match done {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) | Err(error) => failed(&error),
+    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

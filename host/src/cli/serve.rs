@@ -1,9 +1,8 @@
 //! `orchestrator serve`: the server itself.
 
 use super::demo;
-use crate::app;
+use crate::app::{self, Log};
 use crate::config::{Config, ConfigError, Settings};
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// What a wrong setting ends with, as a wrong argument does.
@@ -40,8 +39,8 @@ pub fn run(settings: Settings, is_fenced: bool) -> ExitCode {
             return ExitCode::from(EXIT_BAD_SETTING);
         }
     };
-    start_log(&config);
-    ended(in_runtime(app::serve(config)))
+    let log = Log::start(config.log.clone());
+    ended(in_runtime(app::serve(config, log)))
 }
 
 fn ended(result: anyhow::Result<()>) -> ExitCode {
@@ -63,14 +62,4 @@ fn in_runtime(server: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
     // What is still blocked (a look-up of a name, say) is not waited for.
     runtime.shutdown_background();
     result
-}
-
-pub(super) fn start_log(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(&config.log);
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // Only a test that has one already gets another answer than Ok.
-    let _ = log.try_init();
 }

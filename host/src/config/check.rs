@@ -3,7 +3,7 @@
 //! What a value is for is checked as far as that goes without acting: an authority's certificate is decoded, the mail
 //! server's address is understood, but nobody is called. Settings that are meant to hold a secret are never quoted.
 
-use super::{Config, ConfigError, Settings, wrong};
+use super::{Config, ConfigError, LogSource, Settings, wrong};
 use crate::api::{ListenerSettings, Rate, RateLimits, Tls, TlsError};
 use crate::domain::quota::{Limits, Quota};
 use crate::domain::role::Roles;
@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
@@ -29,12 +30,11 @@ const MOST_PLUGINS: u64 = 100;
 impl Settings {
     pub(super) fn check(self) -> Result<Config, ConfigError> {
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
-        let listen = listen.parse().map_err(|_| {
-            wrong(
-                "listen",
-                format!("must be an address and a port such as 127.0.0.1:8080, not {listen:?}"),
-            )
-        })?;
+        let listen = listen_at("listen", listen)?;
+        let metrics_listen = self.metrics_listen.as_deref();
+        let metrics_listen = metrics_listen
+            .map(|text| listen_at("metrics-listen", text))
+            .transpose()?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database_url = match self.database_url {
             None => Store::embedded_url(&data_dir),
@@ -105,6 +105,7 @@ impl Settings {
         };
         Ok(Config {
             listen,
+            metrics_listen,
             roles: roles(self.roles.as_deref(), &database_url)?,
             database_url,
             public_url: self
@@ -145,7 +146,12 @@ impl Settings {
             audit_retention: Duration::from_secs(
                 within("audit-days", self.audit_days, 1..=36_500)?.unwrap_or(365) * 24 * 60 * 60,
             ),
-            log: log(self.log.as_deref())?,
+            log: LogSource::new(self.log.as_deref(), self.log_format.as_deref())?,
+            otlp_endpoint: self
+                .otlp_endpoint
+                .as_deref()
+                .map(|url| base_address("otlp-endpoint", url, &["http", "https"]))
+                .transpose()?,
             master_key: master_key(
                 self.master_key,
                 self.master_key_command.as_deref(),
@@ -198,6 +204,13 @@ fn roles(given: Option<&[String]>, database_url: &str) -> Result<Roles, ConfigEr
         return Err(wrong("roles", why));
     }
     Ok(roles)
+}
+
+fn listen_at(setting: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        let why = format!("must be an address and a port such as 127.0.0.1:8080, not {text:?}");
+        wrong(setting, why)
+    })
 }
 
 fn size(value: u64) -> usize {
@@ -339,17 +352,6 @@ fn count_certificates(pem: &[u8]) -> Result<usize, Box<dyn std::error::Error>> {
         roots.add(certificate?)?;
     }
     Ok(roots.len())
-}
-
-fn log(filter: Option<&str>) -> Result<String, ConfigError> {
-    let filter = filter.unwrap_or("info");
-    match tracing_subscriber::EnvFilter::try_new(filter) {
-        Ok(_) => Ok(filter.to_owned()),
-        Err(error) => Err(wrong(
-            "log",
-            format!("must be a level or a filter: {error}"),
-        )),
-    }
 }
 
 /// The key itself counts before the command, that before the file.

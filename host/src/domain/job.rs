@@ -5,6 +5,7 @@ use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -108,6 +109,8 @@ pub struct Job {
     pub active_tasks: Option<Vec<bool>>,
     /// `X-KBC-RunId` of the call that made the job.
     pub parent_run_id: Option<String>,
+    /// The trace of that call, where traces are kept.
+    pub trace: Option<TraceContext>,
     /// In the order of their positions; empty until the job has started.
     pub task_runs: Vec<TaskRun>,
 }

@@ -24,3 +24,4 @@ pub mod task;
 pub mod tick;
 pub mod time;
 pub mod token;
+pub mod trace;

@@ -65,6 +65,11 @@ impl Roles {
         self.0.contains(&role)
     }
 
+    /// In the order of [`Role::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = Role> {
+        self.0.iter().copied()
+    }
+
     /// Those that this host leaves to others.
     #[must_use]
     pub fn left_out(&self) -> Vec<Role> {
@@ -77,7 +82,7 @@ impl Roles {
 
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(|role| role.as_str()).collect();
+        let names: Vec<_> = self.iter().map(Role::as_str).collect();
         f.write_str(&names.join(","))
     }
 }

@@ -10,17 +10,21 @@ use crate::domain::job::{Job, Status};
 use crate::domain::notification::Channel;
 use crate::domain::step::{Failure, FailureKind};
 use crate::domain::time::Timestamp;
+use crate::domain::trace::JobTrace;
 use crate::lease::{HostLease, InHand};
+use crate::metrics::{Attempted, Metrics};
 use crate::plugins::{MailThread, Plugin, Plugins, StepError};
 use crate::registry::{Registry, Unresolved};
 use crate::store::{AttemptEnd, DeliveryLease, LeasedDelivery, Store, StoreError};
 use crate::tokens::Tokens;
+use crate::traces::{Span, SpanKind, Tracer};
 use crate::wake::Pause;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// Attempts at a time.
 const AT_ONCE: usize = 16;
@@ -45,6 +49,8 @@ pub struct Deliverer {
     pub base_url: String,
     /// Part of message ids.
     pub installation: String,
+    pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Deliverer {
@@ -115,10 +121,17 @@ impl Deliverer {
                 };
                 let deliverer = self.clone();
                 let hold = in_hand.hold(delivery.lease);
-                attempts.spawn(async move {
+                let span = tracing::info_span!(
+                    "delivery",
+                    project = delivery.project_id.0,
+                    job = delivery.job.id.0,
+                    host = delivery.lease.host.0,
+                );
+                let attempt = async move {
                     deliverer.attempt(delivery).await;
                     drop((hold, slot));
-                });
+                };
+                attempts.spawn(attempt.instrument(span));
             }
         }
     }
@@ -151,8 +164,11 @@ impl Deliverer {
     async fn attempt(&self, delivery: LeasedDelivery) {
         let start_at = self.pause.clock.now();
         let result = self.deliver(&delivery).await;
-        let end = attempt_end(&delivery, result, self.pause.clock.now());
+        let end_at = self.pause.clock.now();
+        let end = attempt_end(&delivery, result, end_at);
         report(&delivery, &end);
+        self.count(&delivery, &end, end_at.since(start_at));
+        self.tell_span(&delivery, &end, (start_at, end_at));
         // The other side may have it: its record is offered until it is taken.
         loop {
             let now = self.pause.clock.now();
@@ -168,6 +184,47 @@ impl Deliverer {
                 }
             }
         }
+    }
+
+    fn count(&self, delivery: &LeasedDelivery, end: &AttemptEnd, took: Duration) {
+        let builtin = self.plugins.builtin(&delivery.target.plugin);
+        let end = match end {
+            AttemptEnd::Delivered { .. } => Attempted::Delivered,
+            AttemptEnd::Retry { .. } => Attempted::Retried,
+            AttemptEnd::Failed { .. } => Attempted::GivenUp,
+        };
+        let builtin = builtin.as_ref().map(Plugin::id);
+        self.metrics.delivery_attempted(builtin, end, took);
+    }
+
+    fn tell_span(
+        &self,
+        delivery: &LeasedDelivery,
+        end: &AttemptEnd,
+        (from, to): (Timestamp, Timestamp),
+    ) {
+        let job = &delivery.job;
+        let trace = JobTrace::of(&self.installation, job.id, job.trace);
+        let context = trace.delivery(delivery.lease.delivery.0, delivery.attempt);
+        let span = || Span {
+            name: format!("delivery {}", delivery.channel.as_str()),
+            kind: SpanKind::Internal,
+            context,
+            parent: Some(trace.job().span),
+            from,
+            to,
+            attributes: vec![
+                ("orchestrator.delivery", delivery.lease.delivery.0.into()),
+                ("orchestrator.attempt", i64::from(delivery.attempt).into()),
+            ],
+            failure: match end {
+                AttemptEnd::Delivered { .. } => None,
+                AttemptEnd::Retry { message, .. } | AttemptEnd::Failed { message, .. } => {
+                    Some(message.clone())
+                }
+            },
+        };
+        self.tracer.tell(span, context);
     }
 
     async fn deliver(&self, delivery: &LeasedDelivery) -> Result<Option<String>, StepError> {

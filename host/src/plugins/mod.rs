@@ -47,7 +47,7 @@ pub use outbound::{BadOutboundAllow, OutboundAllow};
 pub use rehearsal::{NoAnswer, World};
 pub use section::SectionError;
 pub use services::{
-    BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
+    BegunCall, BoxFuture, LogLevel, MailThread, SaveError, StepError, StepServices, TokenRefusal,
 };
 pub use settings::{MailSettings, OutboundSettings, PluginSettings, StepLimits};
 

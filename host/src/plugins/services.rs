@@ -4,6 +4,8 @@ use crate::domain::credential::Credential;
 pub use crate::domain::job_event::LogLevel;
 use crate::domain::plugin::Usage;
 use crate::domain::step::{Checkpoint, Failure};
+use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
 use std::pin::Pin;
 
 /// A boxed future, so that the traits below can be used as objects.
@@ -31,6 +33,16 @@ pub trait StepServices: Send + Sync {
     /// One line of the plugin's log, or of its standard error.
     fn log(&self, level: LogLevel, line: &str);
 
+    /// A request is about to leave: what it is to carry as its `traceparent`. `None`: nothing.
+    fn begin_call(&self) -> Option<BegunCall> {
+        None
+    }
+
+    /// It was answered with a status, or failed, told in words of the host's.
+    fn end_call(&self, call: BegunCall, method: &str, origin: &str, answer: Result<u16, String>) {
+        let _ = (call, method, origin, answer);
+    }
+
     /// What the step has used, told once when it is over.
     fn used(&self, usage: Usage);
 
@@ -38,6 +50,13 @@ pub trait StepServices: Send + Sync {
     fn held_memory(&self, bytes: u64) {
         let _ = bytes;
     }
+}
+
+/// A request that is traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BegunCall {
+    pub context: TraceContext,
+    pub at: Timestamp,
 }
 
 /// Why a request goes without its token, and so not at all. One sentence, no secret.

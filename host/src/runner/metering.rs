@@ -1,17 +1,44 @@
-//! What steps use of their projects' quotas, written down for many steps at once.
+//! What steps use: of their projects' quotas, written down for many steps at once, and for the operator's counts.
 //!
 //! Added up in memory, it costs a step no write and no lock of its project's row; a host that is killed forgets the
 //! last seconds of it.
 
+use super::Runner;
 use crate::domain::ids::ProjectId;
+use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
-use crate::store::{StepUse, Store, StoreError};
+use crate::store::{LeasedStep, StepEnd, StepUse, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long use may lie before it is written down.
 const WRITE_DOWN_AFTER: Duration = Duration::from_secs(2);
+
+impl Runner {
+    /// Counts a step whose end is recorded, for the operator. `over` is from its begin to that end.
+    pub(super) fn count(
+        &self,
+        leased: &LeasedStep,
+        builtin: Option<&str>,
+        end: &StepEnd,
+        over: (Timestamp, Timestamp),
+        cpu: Duration,
+    ) {
+        let (from, to) = over;
+        self.metrics.step_ended(builtin, cpu, to.since(from));
+        if let StepEnd::Done {
+            status, error_code, ..
+        } = end
+        {
+            self.metrics
+                .task_ended(builtin, *status, to.since(leased.start_at));
+            if *status == Status::Error {
+                self.metrics.task_failed(error_code.as_deref());
+            }
+        }
+    }
+}
 
 /// What steps have used since it was last written down; cloning it is cheap.
 #[derive(Clone, Debug, Default)]

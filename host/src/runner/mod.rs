@@ -9,6 +9,7 @@ mod inputs;
 mod lines;
 mod metering;
 mod services;
+mod spans;
 mod step;
 
 pub use metering::StepUses;
@@ -16,10 +17,12 @@ pub use metering::StepUses;
 use crate::domain::ids::ProjectId;
 use crate::domain::time::Timestamp;
 use crate::lease::HostLease;
+use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::registry::Registry;
 use crate::store::{Capacity, Store, StoreError};
 use crate::tokens::Tokens;
+use crate::traces::Tracer;
 use crate::wake::{Pause, Wake};
 use crowd::Crowd;
 use std::sync::Arc;
@@ -64,6 +67,8 @@ pub struct Runner {
     pub settings: Arc<RunnerSettings>,
     /// What steps have used since it was last written down.
     pub used: StepUses,
+    pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Runner {

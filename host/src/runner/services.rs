@@ -7,9 +7,11 @@ use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::job_event::{LogLine, one_line};
 use crate::domain::plugin::Usage;
 use crate::domain::step::Checkpoint;
-use crate::plugins::{BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
+use crate::domain::trace::JobTrace;
+use crate::plugins::{BegunCall, BoxFuture, LogLevel, SaveError, StepServices, TokenRefusal};
 use crate::store::{Lease, StoreError};
 use crate::tokens::TokenError;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// For one step under one lease.
@@ -28,6 +30,10 @@ pub(super) struct Services {
     pub(super) usage: Arc<Mutex<Usage>>,
     /// What its plugin says.
     pub(super) lines: Lines,
+    /// What its calls are part of.
+    pub(super) trace: Option<JobTrace>,
+    /// How many calls it has begun.
+    pub(super) calls: AtomicU64,
 }
 
 impl Services {
@@ -41,6 +47,14 @@ impl Services {
 }
 
 impl StepServices for Services {
+    fn begin_call(&self) -> Option<BegunCall> {
+        self.next_call()
+    }
+
+    fn end_call(&self, call: BegunCall, method: &str, origin: &str, answer: Result<u16, String>) {
+        self.tell_call(call, method, origin, answer);
+    }
+
     fn save_checkpoint(&self, state: Checkpoint) -> BoxFuture<'_, Result<(), SaveError>> {
         Box::pin(async move {
             let sealed = seal(&self.runner, self.lease.run, &state)

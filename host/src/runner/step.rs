@@ -21,8 +21,10 @@ use crate::plugins::{Plugin, StepError};
 use crate::registry::{TaskType, Unresolved};
 use crate::store::{Accepted, Lease, LeasedStep, StepEnd, StepReport};
 use serde_json::{Map, Value};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// A step that its host did not survive so often is not tried again: it may be what kills the host.
 const MOST_ATTEMPTS: u32 = 20;
@@ -33,7 +35,16 @@ impl Runner {
     pub(super) async fn run_steps(&self, first: LeasedStep, hold: Hold<Lease>, crowd: Crowd) {
         let mut next = Some((first, hold));
         while let Some((leased, hold)) = next {
-            next = self.run_step(leased, &crowd).await;
+            let job = &leased.job;
+            let span = tracing::info_span!(
+                "step",
+                project = job.project_id.0,
+                job = job.id.0,
+                task = leased.lease.run.0,
+                host = leased.lease.host.0,
+                trace = self.trace_of(job).map(|trace| trace.job().trace_text()),
+            );
+            next = self.run_step(leased, &crowd).instrument(span).await;
             drop(hold);
         }
     }
@@ -45,7 +56,11 @@ impl Runner {
     ) -> Option<(LeasedStep, Hold<Lease>)> {
         let usage = Arc::default();
         let lines = Lines::default();
-        let end = self.step_end(&leased, &usage, &lines).await;
+        let begun_at = self.pause.clock.now();
+        let mut builtin = None;
+        let running = self.metrics.step_begun();
+        let end = self.step_end(&leased, &usage, &lines, &mut builtin).await;
+        drop(running);
         let used = *usage.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = Duration::from_micros(used.cpu_micros);
         let project = leased.job.project_id;
@@ -61,12 +76,16 @@ impl Runner {
             let (now, lease) = (self.pause.clock.now(), leased.lease);
             let goes_on = !self.pause.stop.is_stopped() && crowd.has_room(project, &self.settings);
             let taking = crowd.take_on().await;
-            let (end, report, store) = (end.clone(), report.clone(), &self.store);
-            match store
-                .end_step_and_go_on(lease, end, report, now, goes_on)
+            let ended = (end.clone(), report.clone());
+            match self
+                .store
+                .end_step_and_go_on(lease, ended.0, ended.1, now, goes_on)
                 .await
             {
-                Ok((Accepted::Yes { has_more, ends_job }, next)) => {
+                Ok((Accepted::Yes { has_more, ends_job }, next, job_end)) => {
+                    let over = (begun_at, now);
+                    self.count(&leased, builtin.as_deref(), &end, over, cpu);
+                    self.tell_spans(&leased, &end, over, job_end);
                     let next = next.map(|next| {
                         let hold = crowd.hold(next.lease);
                         (next, hold)
@@ -80,7 +99,7 @@ impl Runner {
                     }
                     return next;
                 }
-                Ok((Accepted::LeaseLost, _)) => {
+                Ok((Accepted::LeaseLost, ..)) => {
                     tracing::warn!(run = %run_id(&leased), "the result came too late: another host has taken the task over");
                     return None;
                 }
@@ -93,17 +112,22 @@ impl Runner {
         }
     }
 
+    /// Leaves the plugin's id in `builtin` where it came with the server.
     async fn step_end(
         &self,
         leased: &LeasedStep,
         usage: &Arc<Mutex<Usage>>,
         lines: &Lines,
+        builtin: &mut Option<String>,
     ) -> StepEnd {
         let task_type = match self.choose_plugin(leased).await {
             Ok(task_type) => task_type,
             Err(end) => return end,
         };
         let plugin = task_type.plugin.clone();
+        if self.plugins.is_builtin(plugin.digest()) {
+            *builtin = Some(plugin.id().to_owned());
+        }
         let state = match self.open_state(leased) {
             Ok(state) => state,
             Err(failure) => return failed(failure),
@@ -135,6 +159,8 @@ impl Runner {
             saved: Mutex::new(None),
             usage: Arc::clone(usage),
             lines: lines.clone(),
+            trace: self.trace_of(&leased.job),
+            calls: AtomicU64::new(0),
         });
         let context = self.context(leased, task_type, parameters);
         let call = match state.clone() {

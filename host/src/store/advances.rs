@@ -16,6 +16,7 @@ use crate::domain::ids::{HostId, JobId};
 use crate::domain::job::{Job, Status, TaskEnd, outcome, stops_job};
 use crate::domain::phases::{end_of, next_active};
 use crate::domain::time::Timestamp;
+use crate::metrics::JobEnd;
 use std::collections::{BTreeMap, HashMap};
 
 /// The end of a task, which may be its phase's.
@@ -29,6 +30,7 @@ pub(super) struct PhaseEnd {
 pub(super) struct Advance {
     pub(super) accepted: Accepted,
     pub(super) leased: Option<Box<LeasedStep>>,
+    pub(super) ended: Option<JobEnd>,
 }
 
 /// A job that is over.
@@ -38,6 +40,15 @@ pub(super) struct Finished {
     pub(super) now: Timestamp,
     /// Its live orchestration uses its token.
     pub(super) keeps_token: bool,
+}
+
+impl Finished {
+    pub(super) fn end(&self) -> JobEnd {
+        JobEnd {
+            status: self.status,
+            ran: self.job.start_at.map(|start| self.now.since(start)),
+        }
+    }
 }
 
 /// A job without a running task.
@@ -82,15 +93,17 @@ pub(super) async fn advance_jobs(
         let now = end.map_or(idle.now, |end| end.now.max(idle.now));
         let ends_job = next.is_empty();
         drop(tasks);
-        let mut has_more = true;
+        let (mut has_more, mut ended) = (true, None);
         if ends_job {
             idle.now = now;
-            finished.push(Finished {
+            let over = Finished {
                 status: outcome(&task_ends),
                 job: idle.job,
                 now,
                 keeps_token: idle.keeps_token,
-            });
+            };
+            ended = Some(over.end());
+            finished.push(over);
         } else {
             let taker = end.and_then(|end| end.taker).filter(|_| idle.is_open);
             has_more = taker.is_none() || next.len() > 1;
@@ -103,8 +116,12 @@ pub(super) async fn advance_jobs(
             });
         }
         let accepted = Accepted::Yes { has_more, ends_job };
-        let leased = None;
-        advanced.insert(id, Advance { accepted, leased });
+        let advance = Advance {
+            accepted,
+            leased: None,
+            ended,
+        };
+        advanced.insert(id, advance);
     }
     for step in insert_runs(tx, going_on, news).await? {
         if let Some(advance) = advanced.get_mut(&step.job.id) {

@@ -94,10 +94,10 @@ impl Store {
             return Ok(Vec::new());
         }
         let store = self.clone();
-        self.write(move |tx| {
+        let claiming = self.write(move |tx| {
             Box::pin(async move {
                 if !hold_host(tx, host).await? {
-                    return Ok(Vec::new());
+                    return Ok(Default::default());
                 }
                 let mut bounds = Bounds::lock(&store, tx, &chosen, now).await?;
                 let (mut due, mut ready) = (Vec::new(), Vec::new());
@@ -116,12 +116,17 @@ impl Store {
                     free: capacity.free.saturating_sub(steps.len()),
                     per_job: capacity.per_project,
                 };
-                steps.extend(start_jobs(&store, tx, &ready, room, now, &mut news).await?);
+                let (begun, ended) = start_jobs(&store, tx, &ready, room, now, &mut news).await?;
+                steps.extend(begun);
                 news.write(tx).await?;
-                Ok(steps)
+                Ok((steps, ended))
             })
-        })
-        .await
+        });
+        let (steps, ended) = claiming.await?;
+        for end in ended {
+            self.metrics.job_ended(end);
+        }
+        Ok(steps)
     }
 
     /// When the next waiting task wants to go on.

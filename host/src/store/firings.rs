@@ -18,6 +18,7 @@ use crate::domain::notification::Notification;
 use crate::domain::quota::OverQuota;
 use crate::domain::tick::{Firing, TickOutcome};
 use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 use sqlx::any::AnyRow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -100,7 +101,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<usize> {
         let store = self.clone();
-        self.write(move |tx| {
+        let firing = self.write(move |tx| {
             Box::pin(async move {
                 // Projects before orchestrations: everybody takes locks in this order.
                 let projects = list_projects(tx, &ids).await?;
@@ -117,10 +118,14 @@ impl Store {
                     tell_of_jobs(tx, &due, &jobs, now).await?;
                     record_skips(tx, &due).await?;
                 }
-                Ok(due.len())
+                Ok(due)
             })
-        })
-        .await
+        });
+        let due = firing.await?;
+        for one in &due {
+            one.count(&self.metrics, now);
+        }
+        Ok(due.len())
     }
 }
 
@@ -153,6 +158,22 @@ impl Due {
             Admission::Skip(over) => self.skipped = Some((tick, over)),
         }
         self.firing.tick = None;
+    }
+}
+
+impl Due {
+    /// What became of its ticks, once that is durable.
+    fn count(&self, metrics: &Metrics, now: Timestamp) {
+        if let Some(gap) = &self.firing.missed {
+            metrics.ticks_settled(TickOutcome::Missed, gap.ticks);
+        }
+        if let Some(tick) = self.firing.tick {
+            metrics.ticks_settled(self.firing.outcome, 1);
+            metrics.tick_fired(now.since(tick));
+        }
+        if self.skipped.is_some() {
+            metrics.ticks_settled(TickOutcome::Skipped, 1);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Store {
 
     /// Renews the lease. `false`: this host has been declared dead and must drop what it works on.
     pub async fn renew_host(&self, host: HostId, lease_until: Timestamp) -> Result<bool> {
-        self.write(move |tx| {
+        let renewing = self.write(move |tx| {
             Box::pin(async move {
                 let renewed = sqlx::query("UPDATE hosts SET lease_until = $2 WHERE id = $1")
                     .bind(host.0)
@@ -42,13 +42,17 @@ impl Store {
                     .await?;
                 Ok(renewed.rows_affected() == 1)
             })
-        })
-        .await
+        });
+        let is_renewed = renewing.await?;
+        if !is_renewed {
+            self.metrics.host_lease_lost();
+        }
+        Ok(is_renewed)
     }
 
     /// Declares hosts dead whose lease ended before `now` and gives their work back; returns how many pieces.
     pub async fn reap_dead_hosts(&self, now: Timestamp) -> Result<u64> {
-        self.write(move |tx| {
+        let reaping = self.write(move |tx| {
             Box::pin(async move {
                 let lock = lock_dead_hosts(tx);
                 let sql = format!("SELECT id FROM hosts WHERE lease_until < $1 ORDER BY id{lock}");
@@ -63,8 +67,10 @@ impl Store {
                 }
                 Ok(given_back)
             })
-        })
-        .await
+        });
+        let given_back = reaping.await?;
+        self.metrics.work_taken_back(given_back);
+        Ok(given_back)
     }
 
     /// Declares every host but `host` dead, whatever its lease: for an embedded database, whose lock proves that no

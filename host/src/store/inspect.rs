@@ -50,7 +50,7 @@ impl Store {
         }))
     }
 
-    fn file_exists(url: &str) -> bool {
+    pub(super) fn file_exists(url: &str) -> bool {
         let path = url.trim_start_matches("sqlite://");
         let path = path.split('?').next().unwrap_or(path);
         let decoded = percent_decoded(path);

@@ -16,6 +16,8 @@ use crate::domain::job::{InitiatorToken, Job, Status, TaskRun};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::plugin::Usage;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
+use crate::metrics::JobEnd;
 use sqlx::any::AnyRow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +41,7 @@ pub struct JobPage {
 /// Columns of a job, for [`read`].
 pub(super) const COLUMNS: &str = "id, project_id, orchestration_id, revision_id, status, initialized_by, created_at, \
     start_at, end_at, token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
-    notifications_emails, active_tasks, parent_run_id";
+    notifications_emails, active_tasks, parent_run_id, traceparent";
 
 /// Columns of a task run, for [`read_run`].
 pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, response, error_code, message, \
@@ -125,7 +127,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Cancelled> {
         let store = self.clone();
-        self.write(move |tx| {
+        let cancelling = self.write(move |tx| {
             Box::pin(async move {
                 lock_orchestration_of_job(tx, project, id).await?;
                 let cancelled = sqlx::query(
@@ -159,8 +161,15 @@ impl Store {
                     Ok(Cancelled::NotWaiting(Columns::of(&row, "jobs").status("status")?))
                 })
             })
-        })
-        .await
+        });
+        let cancelled = cancelling.await?;
+        if cancelled == Cancelled::Done {
+            self.metrics.job_ended(JobEnd {
+                status: Status::Cancelled,
+                ran: None,
+            });
+        }
+        Ok(cancelled)
     }
 
     /// The job as a transaction sees it, without its task runs.
@@ -255,6 +264,9 @@ pub(super) fn read(row: &AnyRow, revision: Arc<Revision>) -> Result<Job> {
             .unwrap_or_default(),
         active_tasks: columns.maybe_json("active_tasks")?,
         parent_run_id: columns.maybe_text("parent_run_id")?,
+        trace: columns
+            .maybe_text("traceparent")?
+            .and_then(|text| TraceContext::parse(&text)),
         task_runs: Vec::new(),
     })
 }

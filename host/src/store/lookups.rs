@@ -157,13 +157,13 @@ mod tests {
     use futures_util::FutureExt;
     use futures_util::future::join_all;
 
-    type Doubled = (i64, usize);
+    type Doubled = Result<Vec<Result<(i64, usize)>>>;
 
     /// Twice each number and for how many it was read, after others had time to ask; refuses all where one is negative.
     fn double<'c>(
         _: &'c Store,
         keys: &'c [i64],
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Result<Doubled>>>> + Send + 'c>> {
+    ) -> Pin<Box<dyn Future<Output = Doubled> + Send + 'c>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             if keys.iter().any(|key| *key < 0) {
@@ -181,7 +181,7 @@ mod tests {
     async fn those_who_ask_while_one_reads_share_the_next_query_and_each_gets_its_own_answer() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir).await;
-        let lookups = Lookups::new(double as Together<i64, Doubled>);
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
 
         let answers = join_all((0..4).map(|key| lookups.read(&store, key))).await;
 
@@ -193,7 +193,7 @@ mod tests {
     async fn a_reader_that_goes_away_leaves_nobody_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir).await;
-        let lookups = Lookups::new(double as Together<i64, Doubled>);
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
 
         // The first one reads, the second is to be next, and both go away.
         let mut first = Box::pin(lookups.read(&store, 1));
@@ -213,7 +213,7 @@ mod tests {
     async fn a_query_that_fails_is_everybodys_failure_and_the_next_one_is_made() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir).await;
-        let lookups = Lookups::new(double as Together<i64, Doubled>);
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
 
         let answers = join_all([1, -1, 3].map(|key| lookups.read(&store, key))).await;
 

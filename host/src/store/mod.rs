@@ -11,6 +11,8 @@
 mod advances;
 mod alarms;
 mod audit;
+mod backlog;
+mod backup;
 mod bounds;
 mod claims;
 mod components;
@@ -96,6 +98,7 @@ use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::Orchestration;
 use crate::domain::plugin::Component;
 use crate::domain::quota::{Limits, OverQuota};
+use crate::metrics::{Metrics, PoolUse};
 use dialect::Dialect;
 use gather::Gather;
 use lookups::Lookups;
@@ -126,6 +129,8 @@ pub struct Store {
     limits: Arc<Limits>,
     /// On whose behalf changes are made, for the audit log.
     actor: Option<Arc<Actor>>,
+    /// Counts what has become true here.
+    metrics: Metrics,
 }
 
 /// What many ask for at the same time.
@@ -217,17 +222,7 @@ impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
     pub fn embedded_url(data_dir: &Path) -> String {
-        let path = data_dir.join(DATABASE_FILE);
-        let mut url = "sqlite://".to_owned();
-        for byte in path.as_os_str().as_encoded_bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                    url.push(char::from(*byte));
-                }
-                _ => url.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        url
+        file_url(&data_dir.join(DATABASE_FILE))
     }
 
     /// Whether the database at this address is one file of one host, and not a server that hosts may share.
@@ -279,6 +274,7 @@ impl Store {
             is_fenced: true,
             limits: Arc::default(),
             actor: None,
+            metrics: Metrics::default(),
         })
     }
 
@@ -301,10 +297,38 @@ impl Store {
         }
     }
 
+    /// The same, counting here.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// Waits for queued writes to be committed and closes all connections. Later writes are refused.
     pub async fn close(&self) {
         self.writer.stop().await;
         self.read.close().await;
+    }
+}
+
+fn file_url(path: &Path) -> String {
+    let mut url = "sqlite://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                url.push(char::from(*byte));
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
+fn pool_use(pool: &AnyPool) -> PoolUse {
+    let idle = pool.num_idle();
+    let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+    PoolUse {
+        idle,
+        in_use: open.saturating_sub(idle),
     }
 }
 

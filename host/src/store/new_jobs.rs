@@ -16,6 +16,7 @@ use crate::domain::job::{Initiator, InitiatorToken, Job, Status};
 use crate::domain::orchestration::{Revision, TokenReference};
 use crate::domain::task::{Task, run_flags};
 use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct NewJob {
     /// All tasks of the orchestration, with `active` as wanted for this run.
     pub tasks: Option<Vec<Task>>,
     pub parent_run_id: Option<String>,
+    /// The trace of the request, where it is to be kept.
+    pub trace: Option<TraceContext>,
 }
 
 /// What became of the wish for a job.
@@ -297,6 +300,7 @@ fn admit(
         notifications_emails: new.notifications_emails.clone().unwrap_or_default(),
         active_tasks,
         parent_run_id: new.parent_run_id.as_deref().map(storable),
+        trace: new.trace,
         task_runs: Vec::new(),
     })))
 }
@@ -325,19 +329,20 @@ async fn insert_jobs(
             "emails",
             "active_tasks",
             "parent",
+            "traceparent",
         ],
     );
     // Not EXISTS: for many orchestrations at once PostgreSQL would read all open jobs to answer it.
     let sql = format!(
         "INSERT INTO jobs (project_id, orchestration_id, revision_id, status, is_ready, initialized_by, created_at, \
          token_id, token_description, initiator_id, initiator_description, initiator_user_agent, \
-         notifications_emails, active_tasks, parent_run_id, alarm_at) \
+         notifications_emails, active_tasks, parent_run_id, traceparent, alarm_at) \
          SELECT o.project_id, o.id, o.revision_id, 'waiting', \
          CASE WHEN (SELECT id FROM jobs WHERE orchestration_id = o.id AND status = 'waiting' LIMIT 1) IS NULL \
          AND (SELECT id FROM jobs WHERE orchestration_id = o.id AND status = 'processing' LIMIT 1) IS NULL \
          THEN 1 ELSE 0 END, \
          d.initialized_by, d.created_at, o.token_id, o.token_description, d.initiator_id, d.description, d.agent, \
-         d.emails, d.active_tasks, d.parent, d.alarm_at \
+         d.emails, d.active_tasks, d.parent, d.traceparent, d.alarm_at \
          FROM {rows} d JOIN orchestrations o ON o.id = d.id ORDER BY o.id RETURNING id, orchestration_id"
     );
     let mut bound = Vec::with_capacity(jobs.len());
@@ -394,5 +399,6 @@ fn bound_row(job: &Job) -> Result<impl serde::Serialize + use<>> {
         emails,
         active_tasks,
         job.parent_run_id.clone(),
+        job.trace.map(|trace| trace.to_string()),
     ))
 }

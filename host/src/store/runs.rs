@@ -15,6 +15,7 @@ use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
+use crate::metrics::JobEnd;
 use sqlx::any::AnyRow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -95,6 +96,7 @@ impl Store {
     }
 
     /// The same; where the job goes on with a task, and `goes_on`, that is leased to the same host at once and returned.
+    /// Where the job ended with it, its end is told, too.
     pub async fn end_step_and_go_on(
         &self,
         lease: Lease,
@@ -102,7 +104,7 @@ impl Store {
         report: impl Into<StepReport>,
         now: Timestamp,
         goes_on: bool,
-    ) -> Result<(Accepted, Option<LeasedStep>)> {
+    ) -> Result<(Accepted, Option<LeasedStep>, Option<JobEnd>)> {
         let ended = EndedStep {
             lease,
             end,
@@ -110,8 +112,15 @@ impl Store {
             now,
             goes_on,
         };
-        let (accepted, next) = self.ended_steps.write(self, ended).await?;
-        Ok((accepted, next.map(|next| *next)))
+        let recorded = self.ended_steps.write(self, ended).await?;
+        if recorded.accepted == Accepted::LeaseLost {
+            self.metrics.result_refused();
+        }
+        if let Some(end) = recorded.ended {
+            self.metrics.job_ended(end);
+        }
+        let next = recorded.next.map(|next| *next);
+        Ok((recorded.accepted, next, recorded.ended))
     }
 
     /// Notes that a request which may change something is about to leave. `false`: the lease is lost, it must not leave.
@@ -189,8 +198,14 @@ pub(super) struct EndedStep {
     goes_on: bool,
 }
 
-/// What became of it, and the next step of the job where the host takes it.
-pub(super) type Recorded = (Accepted, Option<Box<LeasedStep>>);
+/// What became of it.
+pub(super) struct Recorded {
+    accepted: Accepted,
+    /// The next step of the job, where the host takes it.
+    next: Option<Box<LeasedStep>>,
+    /// Its job's end, told by one step of each job.
+    ended: Option<JobEnd>,
+}
 
 /// Longer answers are recorded one by one: in the statements for many they would be read several times.
 const MOST_BYTES_TOGETHER: usize = 4 << 10;
@@ -269,17 +284,22 @@ pub(super) async fn end_steps_in(
                 }
             }
         };
-        recorded.push((accepted, None));
+        recorded.push(Recorded {
+            accepted,
+            next: None,
+            ended: None,
+        });
     }
     let mut advanced = advance_jobs(store, tx, over, &mut news).await?;
-    for (one, (accepted, next)) in ended.iter().zip(&mut recorded) {
+    for (one, recorded) in ended.iter().zip(&mut recorded) {
         let job = speakers.get(&one.lease).map(|speaker| speaker.run.job);
         let is_done = matches!(one.end, StepEnd::Done { .. });
-        let of = job.filter(|_| is_done && *accepted != Accepted::LeaseLost);
+        let of = job.filter(|_| is_done && recorded.accepted != Accepted::LeaseLost);
         if let Some(advance) = of.and_then(|job| advanced.get_mut(&job)) {
-            *accepted = advance.accepted;
+            recorded.accepted = advance.accepted;
+            recorded.ended = advance.ended.take();
             if one.goes_on {
-                *next = advance.leased.take();
+                recorded.next = advance.leased.take();
             }
         }
     }

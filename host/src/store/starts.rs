@@ -14,6 +14,7 @@ use crate::domain::job::{Job, Status};
 use crate::domain::notification::{MOST_SAMPLES, average};
 use crate::domain::phases::next_active;
 use crate::domain::time::Timestamp;
+use crate::metrics::JobEnd;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub(super) struct Room {
     pub(super) per_job: usize,
 }
 
-/// Starts those of the jobs for which there is room, in their order, and returns the steps that the host takes at once. What
+/// Starts those of the jobs for which there is room, in their order, and returns the steps that the host takes at once, and the
+/// ends of jobs that have nothing to do. What
 /// another transaction is at, or was quicker with, is left out; a job that finds no room stays ready.
 pub(super) async fn start_jobs(
     store: &Store,
@@ -36,9 +38,9 @@ pub(super) async fn start_jobs(
     room: Room,
     now: Timestamp,
     news: &mut News,
-) -> Result<Vec<LeasedStep>> {
+) -> Result<(Vec<LeasedStep>, Vec<JobEnd>)> {
     if ready.is_empty() || room.free == 0 {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
     let mut starting = Vec::new();
     let mut free = room.free;
@@ -61,7 +63,7 @@ pub(super) async fn start_jobs(
     let started = mark_started(tx, &starting, now).await?;
     starting.retain(|one| started.contains(&one.job.id));
     if starting.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
     note_last_executed(tx, &starting).await?;
     for one in &starting {
@@ -77,8 +79,10 @@ pub(super) async fn start_jobs(
         now,
         keeps_token: false,
     });
-    finish_jobs(tx, finished.collect(), news).await?;
-    insert_runs(tx, starting, news).await
+    let finished: Vec<_> = finished.collect();
+    let ended = finished.iter().map(Finished::end).collect();
+    finish_jobs(tx, finished, news).await?;
+    Ok((insert_runs(tx, starting, news).await?, ended))
 }
 
 /// Those that are still ready, their orchestrations locked where no other transaction is at them.

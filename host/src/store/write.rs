@@ -17,12 +17,14 @@
 use super::dialect::Dialect;
 use super::fail_points::{Border, FailPoints};
 use super::{Result, StoreError, Tx};
+use crate::metrics::PoolUse;
 use sqlx::any::Any;
 use sqlx::pool::PoolConnection;
 use sqlx::{AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -60,7 +62,7 @@ struct Committer {
 #[derive(Clone, Debug)]
 enum Way {
     /// To the queue, which has a pool of one connection.
-    Queue(mpsc::Sender<Message>),
+    Queue(mpsc::Sender<Message>, AnyPool),
     /// To any connection of the pool, on the runtime that opened the store, whoever asks: steps have a runtime of their own,
     /// whose guests must not slow a connection down.
     SideBySide(Committer, Handle),
@@ -76,8 +78,9 @@ impl Writer {
         Self(match dialect {
             Dialect::Sqlite => {
                 let (queue, messages) = mpsc::channel(4 * MOST_PER_COMMIT);
+                let pool = committer.pool.clone();
                 tokio::spawn(run(committer, messages));
-                Way::Queue(queue)
+                Way::Queue(queue, pool)
             }
             Dialect::Postgres => Way::SideBySide(committer, Handle::current()),
         })
@@ -86,7 +89,7 @@ impl Writer {
     /// Ends after what has been begun.
     pub(super) async fn stop(&self) {
         match &self.0 {
-            Way::Queue(queue) => {
+            Way::Queue(queue, _) => {
                 let (done, stopped) = oneshot::channel();
                 if queue.send(Message::Stop(done)).await.is_ok() {
                     let _ = stopped.await;
@@ -96,9 +99,20 @@ impl Writer {
         }
     }
 
+    /// Its connections, and how many writes wait in the queue.
+    pub(super) fn in_use(&self) -> (PoolUse, usize) {
+        match &self.0 {
+            Way::Queue(queue, pool) => {
+                let queued = queue.max_capacity().saturating_sub(queue.capacity());
+                (super::pool_use(pool), queued)
+            }
+            Way::SideBySide(committer, _) => (super::pool_use(&committer.pool), 0),
+        }
+    }
+
     async fn take(&self, operation: Operation) -> Result<()> {
         match &self.0 {
-            Way::Queue(queue) => queue
+            Way::Queue(queue, _) => queue
                 .send(Message::Write(operation))
                 .await
                 .map_err(|_| StoreError::Closing),
@@ -124,8 +138,10 @@ impl super::Store {
         F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel::<Result<T>>();
+        let (metrics, asked) = (self.metrics.clone(), Instant::now());
         let boxed: Operation = Box::new(move |tx| {
             Box::pin(async move {
+                metrics.write_waited(asked.elapsed());
                 let result = operation(tx).await;
                 let keep = result.is_ok();
                 let acknowledge: Acknowledge = Box::new(move |commit| {

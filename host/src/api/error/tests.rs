@@ -239,6 +239,8 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         deliverer: Wake::default(),
         events: Wake::default(),
         streams: crate::api::Streams::new(crate::wake::Stop::default()),
+        metrics: crate::metrics::Metrics::default(),
+        tracer: crate::traces::Tracer::default(),
     };
     async fn ouch() -> StatusCode {
         panic!("secret detail")

@@ -6,8 +6,7 @@
 
 mod fill;
 
-use super::serve::start_log;
-use crate::app;
+use crate::app::{self, Log};
 use crate::config::Settings;
 use anyhow::Context as _;
 use demo_components::{DemoServer, Options};
@@ -41,11 +40,11 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
         .context("no folder can be made")?;
     let settings = on_pretence(settings, &folder, &components)?;
     let config = settings.load()?;
-    start_log(&config);
+    let log = Log::start(config.log.clone());
     let given = config.master_token.clone();
     let token_file = config.data_dir.join(app::MASTER_TOKEN_FILE);
     let (sender, address) = oneshot::channel();
-    let serving = app::serve_and_tell(config, |url| {
+    let serving = app::serve_and_tell(config, log, |url| {
         // Whoever waits for it ends with the server.
         let _ = sender.send(url.to_owned());
     });

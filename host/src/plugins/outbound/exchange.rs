@@ -1,6 +1,7 @@
 //! One call's requests: what is checked before a request leaves, and what is done to its answer.
 
 mod told;
+mod traced;
 
 use super::client::CONNECT_TIMEOUT;
 use super::mask::Mask;
@@ -138,15 +139,18 @@ impl Call {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             *outgoing.body_mut() = Some(body.into());
         }
+        let traced = self.begin_traced(&outgoing, &mut headers);
         *outgoing.headers_mut() = headers;
         if self.signals.is_stopped() {
             return Err(Error::HttpRequestDenied);
         }
         self.signals.add_sent(sent_bytes);
-        match &self.outbound.rehearsal {
+        let answer = match &self.outbound.rehearsal {
             Some(rehearsal) => self.rehearse(rehearsal, &outgoing),
             None => self.exchange(outgoing, options).await,
-        }
+        };
+        self.end_traced(traced, &answer);
+        answer
     }
 
     /// The address, where it may be called.

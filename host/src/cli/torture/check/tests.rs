@@ -79,6 +79,7 @@ fn job(id: i64, start_at: Timestamp, status: Status, request: Option<&str>) -> J
         notifications_emails: Vec::new(),
         active_tasks: None,
         parent_run_id: request.map(str::to_owned),
+        trace: None,
         task_runs: vec![run(0, Status::Success), run(1, status)],
     }
 }

@@ -1,0 +1,143 @@
+//! Requests as they are followed: by an id in the log, by the operator's counts, and in traces.
+//!
+//! Two layers, because what is outside of the table does not know the route and what is inside does not see the envelope:
+//! [`name_request`] surrounds everything that writes to the log, [`count_request`] is where the route is known.
+
+use super::ApiState;
+use crate::domain::time::Timestamp;
+use crate::domain::trace::TraceContext;
+use crate::traces::{Span, SpanKind};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+/// Of W3C Trace Context.
+const TRACEPARENT: &str = "traceparent";
+/// What a client who went away did not hear.
+const CLIENT_CLOSED: u16 = 499;
+
+/// What a request is known by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Followed {
+    /// The request's own span.
+    pub(super) context: TraceContext,
+    /// The caller's, where it sent one.
+    parent: Option<TraceContext>,
+}
+
+impl Followed {
+    /// A part of the caller's trace, or the begin of one.
+    fn of(headers: &HeaderMap, state: &ApiState) -> Self {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let parent = values.next().and_then(|value| value.to_str().ok());
+        let parent = parent.and_then(TraceContext::parse);
+        // Sent twice, it is nobody's.
+        let parent = parent.filter(|_| values.next().is_none());
+        let (mut trace, mut span) = ([0; 16], [0; 8]);
+        // Without random bytes there are no ids: the request is answered all the same.
+        let is_random = state.random.fill(&mut span).is_ok();
+        if let Some(parent) = parent {
+            trace = parent.trace;
+        } else if is_random {
+            let _ = state.random.fill(&mut trace);
+        }
+        let context = TraceContext {
+            trace,
+            span,
+            is_sampled: parent.is_none_or(|parent| parent.is_sampled),
+        };
+        Self { context, parent }
+    }
+
+    /// What is kept with a job that the request makes: of a caller who traces, or where this server does.
+    pub(super) fn kept(self, state: &ApiState) -> Option<TraceContext> {
+        (self.parent.is_some() || state.tracer.is_on()).then_some(self.context)
+    }
+}
+
+/// Names the request in all lines that it writes to the log.
+pub(super) async fn name_request(
+    State(state): State<ApiState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let followed = Followed::of(request.headers(), &state);
+    let span = tracing::info_span!(
+        "request",
+        trace = followed.context.trace_text(),
+        project = tracing::field::Empty,
+    );
+    request.extensions_mut().insert(followed);
+    next.run(request).instrument(span).await
+}
+
+/// Notes in the log whose request it is.
+pub(super) fn name_project(project: crate::domain::ids::ProjectId) {
+    tracing::Span::current().record("project", project.0);
+}
+
+/// A request under way: told when it is answered, also where its handler panics or its client goes away.
+struct UnderWay {
+    state: ApiState,
+    followed: Option<Followed>,
+    route: Option<MatchedPath>,
+    method: Method,
+    began_at: Timestamp,
+    status: StatusCode,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let now = self.state.clock.now();
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let status = if std::thread::panicking() {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            self.status
+        };
+        let (method, code) = (self.method.as_str(), status.as_u16());
+        let took = now.since(self.began_at);
+        self.state
+            .metrics
+            .request_answered(route, method, code, took);
+        let Some(followed) = self.followed else {
+            return;
+        };
+        let span = || Span {
+            name: format!("{method} {}", route.unwrap_or("other")),
+            kind: SpanKind::Server,
+            context: followed.context,
+            parent: followed.parent.map(|parent| parent.span),
+            from: self.began_at,
+            to: now,
+            attributes: vec![
+                ("http.request.method", method.into()),
+                ("http.route", route.unwrap_or("other").into()),
+                ("http.response.status_code", i64::from(code).into()),
+            ],
+            failure: status.is_server_error().then(|| status.to_string()),
+        };
+        self.state.tracer.tell(span, followed.context);
+    }
+}
+
+/// Counts the request under its route, and tells it as a span.
+pub(super) async fn count_request(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut under_way = UnderWay {
+        followed: request.extensions().get::<Followed>().copied(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        method: request.method().clone(),
+        began_at: state.clock.now(),
+        status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
+        state,
+    };
+    let response = next.run(request).await;
+    under_way.status = response.status();
+    response
+}
