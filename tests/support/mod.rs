@@ -5,6 +5,7 @@ pub mod client;
 pub mod database;
 pub mod events;
 pub mod guests;
+pub mod person;
 pub mod postgres;
 pub mod process;
 pub mod server;

@@ -81,15 +81,20 @@ impl Client {
         self.get(&format!("/jobs/{job}/usage")).await
     }
 
-    /// One page of what happened to a job, oldest first: at most `limit`, after the event of that id.
+    /// One page of what happened to a job, oldest first: at most `limit` (up to 500), of some kinds or of all, after the
+    /// event of that id.
     pub async fn job_events(
         &self,
         job: i64,
+        kinds: &[&str],
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Event>, ClientError> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("limit", &limit.to_string());
+        if !kinds.is_empty() {
+            query.append_pair("kinds", &kinds.join(","));
+        }
         if let Some(after) = after {
             query.append_pair("after", after);
         }

@@ -67,21 +67,11 @@ impl EventStream {
     /// [`ClientError`]: the server refuses, or could not be reached for a while.
     pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
-            while let Some(frame) = self.read.pop_front() {
-                if frame.name == "end" {
-                    self.is_over = true;
-                    let end = serde_json::from_str::<End>(&frame.data).ok();
-                    self.outcome = end.map(|end| end.status);
-                    self.response = None;
-                    break;
+            if let Some(frame) = self.read.pop_front() {
+                if let Some(event) = self.take(frame)? {
+                    return Ok(Some(event));
                 }
-                if let Some(id) = frame.id {
-                    self.last_id = Some(id);
-                }
-                let event = serde_json::from_str(&frame.data);
-                return event
-                    .map(Some)
-                    .map_err(|error| self.odd(&error.to_string()));
+                continue;
             }
             if self.is_over {
                 return Ok(None);
@@ -98,6 +88,24 @@ impl EventStream {
                 pause(wait.min(LONGEST_WAIT)).await;
             }
         }
+    }
+
+    /// `None`: it was the end.
+    fn take(&mut self, frame: Frame) -> Result<Option<Event>, ClientError> {
+        if frame.name == "end" {
+            self.is_over = true;
+            let end = serde_json::from_str::<End>(&frame.data).ok();
+            self.outcome = end.map(|end| end.status);
+            self.response = None;
+            return Ok(None);
+        }
+        if let Some(id) = frame.id {
+            self.last_id = Some(id);
+        }
+        let event = serde_json::from_str(&frame.data);
+        event
+            .map(Some)
+            .map_err(|error| self.odd(&error.to_string()))
     }
 
     async fn read_more(&mut self) -> Result<(), ClientError> {
@@ -140,10 +148,7 @@ impl EventStream {
     /// `None`: the job has ended, and all of it was read before.
     async fn begin(&self) -> Result<Option<Response>, ClientError> {
         let mut call = Call::new(Method::GET, self.path.clone());
-        call = call.header(
-            "accept",
-            HeaderValue::from_static("text/event-stream"),
-        );
+        call = call.header("accept", HeaderValue::from_static("text/event-stream"));
         let last = self.last_id.as_deref();
         if let Some(id) = last.and_then(|id| HeaderValue::from_str(id).ok()) {
             call = call.header("Last-Event-ID", id);

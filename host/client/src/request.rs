@@ -283,7 +283,11 @@ mod tests {
             (refused(500, None), false, false),
         ] {
             let may = |repeat| wait_before_next(&error, repeat, 1).is_some();
-            assert_eq!((may(Repeat::Safe), may(Repeat::Never)), (safe, never), "{error}");
+            assert_eq!(
+                (may(Repeat::Safe), may(Repeat::Never)),
+                (safe, never),
+                "{error}"
+            );
         }
     }
 
@@ -293,7 +297,10 @@ mod tests {
         let lost = unanswered(true);
         assert_eq!(wait(&lost, 1), Some(FIRST_WAIT));
         assert_eq!(wait(&lost, 3), Some(FIRST_WAIT * 4));
-        assert_eq!(wait(&refused(503, Some(5)), 1), Some(Duration::from_secs(5)));
+        assert_eq!(
+            wait(&refused(503, Some(5)), 1),
+            Some(Duration::from_secs(5))
+        );
         assert_eq!(wait(&refused(429, Some(3_600)), 1), None);
     }
 
@@ -304,6 +311,9 @@ mod tests {
         assert_eq!(repeat(Call::new(Method::PUT, "/")), Repeat::Safe);
         assert_eq!(repeat(Call::new(Method::POST, "/")), Repeat::Never);
         assert_eq!(repeat(Call::new(Method::DELETE, "/")), Repeat::Never);
-        assert_eq!(repeat(Call::new(Method::POST, "/").keyed("k")), Repeat::Safe);
+        assert_eq!(
+            repeat(Call::new(Method::POST, "/").keyed("k")),
+            Repeat::Safe
+        );
     }
 }

@@ -19,9 +19,7 @@ pub(crate) fn trusting(authority_pem: Option<&[u8]>) -> Result<ClientConfig, Set
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupError::Client(error.to_string()))?;
-    Ok(config
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn add(pem: &[u8], roots: &mut RootCertStore) -> Result<(), SetupError> {

@@ -45,6 +45,7 @@ mod ui;
 pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
+pub use read::judge_orchestration;
 pub use router::router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;

@@ -20,6 +20,7 @@ pub(super) use credentials::read_credential;
 pub(super) use events::{EventQuery, From};
 pub(super) use jobs::{RunBody, read_config, read_run};
 pub(super) use notifications::read_notifications;
+pub use orchestrations::judge_orchestration;
 pub(super) use orchestrations::{read_create, read_update};
 pub(super) use pages::PageQuery;
 pub(super) use plugins::{ComponentWish, read_component_wish, read_grant};
