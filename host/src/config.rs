@@ -376,9 +376,27 @@ fn parse_file(text: &str) -> Result<Settings, String> {
     })
 }
 
-/// The token with which `orchestrator plugin push` calls a server; no flag, since those show in the list of processes.
-pub(crate) fn push_token() -> Option<String> {
-    environment("ORCHESTRATOR_TOKEN")
+/// What the environment says to commands that call a server.
+#[derive(Default)]
+pub(crate) struct CallerSettings {
+    pub(crate) url: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) profile: Option<String>,
+    /// The user's folder for settings of all programs.
+    pub(crate) config_home: Option<PathBuf>,
+}
+
+impl CallerSettings {
+    pub(crate) fn of_environment() -> Self {
+        let home = || Some(PathBuf::from(environment("HOME")?).join(".config"));
+        let config_home = environment("XDG_CONFIG_HOME").map(PathBuf::from);
+        Self {
+            url: environment("ORCHESTRATOR_URL"),
+            token: environment("ORCHESTRATOR_TOKEN"),
+            profile: environment("ORCHESTRATOR_PROFILE"),
+            config_home: config_home.filter(|path| path.is_absolute()).or_else(home),
+        }
+    }
 }
 
 /// The operator's token as commands have it: from the environment, never from an argument.

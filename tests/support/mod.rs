@@ -7,6 +7,7 @@ pub mod document;
 pub mod events;
 pub mod guests;
 pub mod otlp;
+pub mod person;
 pub mod postgres;
 pub mod process;
 pub mod server;

@@ -49,6 +49,7 @@ pub use audit::AuditKeeper;
 pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use openapi::describe;
+pub use read::judge_orchestration;
 pub use router::router;
 pub use scrape::metrics_router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};

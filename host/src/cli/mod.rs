@@ -1,22 +1,29 @@
 //! The commands of the binary, one file each. Without a command it serves.
 
 pub mod backup;
+pub mod caller;
 mod compile;
+pub mod completions;
 pub mod cron;
+mod definition;
 mod demo;
 pub mod doctor;
 pub mod health;
+pub mod import;
+pub mod jobs;
 pub mod key;
 pub mod operator;
+pub mod orchestrations;
 pub mod plugin;
+mod print;
+pub mod run;
 pub mod serve;
 pub mod torture;
-mod trust;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::plugins::COMPILE_COMMAND;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::io;
 use std::process::ExitCode;
 
@@ -52,6 +59,22 @@ enum Command {
     Health(health::HealthArgs),
     /// Explain crontab expressions
     Cron(cron::CronArgs),
+    /// Keep the address of a server and a token for the commands that call it
+    Login(caller::LoginArgs),
+    /// Forget what `login` kept
+    Logout(caller::LogoutArgs),
+    /// List, make, change and delete orchestrations, also as files
+    #[command(alias = "orchestration")]
+    Orchestrations(Box<orchestrations::OrchestrationsArgs>),
+    /// Run an orchestration now
+    Run(Box<run::RunArgs>),
+    /// List, show and cancel jobs, read their logs and run them once more
+    #[command(alias = "job")]
+    Jobs(Box<jobs::JobsArgs>),
+    /// Take over orchestrations from another service
+    Import(Box<import::ImportArgs>),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
     /// Write, build, check, test and publish plugins
     Plugin(plugin::PluginArgs),
     /// Compile a component from standard input to standard output, as the server asks of itself
@@ -110,6 +133,24 @@ fn run_as(is_fenced: bool) -> ExitCode {
             // A reader that went away (`| head -1`) is no failure.
             done.unwrap_or(ExitCode::SUCCESS)
         }
+        Some(Command::Login(args)) => ended(in_runtime(async {
+            caller::run_login(args, &mut io::stdout()).await?;
+            Ok(ExitCode::SUCCESS)
+        })),
+        Some(Command::Logout(args)) => {
+            let done = caller::run_logout(&args, &mut io::stdout());
+            ended(Ok(done.map(|()| ExitCode::SUCCESS)))
+        }
+        Some(Command::Orchestrations(args)) => {
+            ended(in_runtime(orchestrations::run(*args, &mut io::stdout())))
+        }
+        Some(Command::Run(args)) => ended(in_runtime(run::run(*args, &mut io::stdout()))),
+        Some(Command::Jobs(args)) => ended(in_runtime(jobs::run(*args, &mut io::stdout()))),
+        Some(Command::Import(args)) => ended(in_runtime(import::run(*args, &mut io::stdout()))),
+        Some(Command::Completions(args)) => {
+            let done = completions::run(&args, Arguments::command(), &mut io::stdout());
+            ended(Ok(done.map(|()| ExitCode::SUCCESS)))
+        }
         Some(Command::Plugin(args)) => {
             plugin::run(args, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
@@ -130,7 +171,29 @@ fn told(done: anyhow::Result<anyhow::Result<()>>) -> ExitCode {
     }
 }
 
+/// The end of a command that calls a server.
+fn ended(done: anyhow::Result<anyhow::Result<ExitCode>>) -> ExitCode {
+    match done.and_then(|done| done) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// A reader that went away (`| head -1`) is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        let of_json = cause.downcast_ref::<serde_json::Error>();
+        let of_json = of_json.and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref().is_some_and(kind) || of_json == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
+    if let Some(advice) = caller::explain(error) {
+        eprintln!("{advice}");
+    }
     ExitCode::FAILURE
 }

@@ -38,6 +38,7 @@ pub(super) use events::{EventQuery, From, event_parameters};
 pub(super) use job_search::{JobQuery, search_parameters};
 pub(super) use jobs::{RunBody, RunCallBody, read_config, read_run};
 pub(super) use notifications::{NotificationBody, read_notifications};
+pub use orchestrations::judge_orchestration;
 pub(super) use orchestrations::{CreateBody, UpdateBody, read_create, read_update};
 pub(super) use pages::{PageQuery, page_parameters};
 pub(super) use plugins::{ComponentWish, GrantBody, read_component_wish, read_grant};

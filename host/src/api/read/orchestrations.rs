@@ -5,7 +5,7 @@ use super::notifications::{NotificationBody, read_notifications_of};
 use super::schemas::{id, optional, optional_flag, optional_list, optional_text, text};
 use super::tasks::{TaskBody, TaskIds, read_tasks_of};
 use crate::domain::crontab::Crontab;
-use crate::domain::faults::Faults;
+use crate::domain::faults::{Fault, Faults};
 use crate::domain::ids::TokenId;
 use crate::domain::notification::{MOST_NOTIFICATIONS, Notification};
 use crate::domain::orchestration::MOST_NAME_CHARACTERS;
@@ -89,6 +89,17 @@ pub(in crate::api) fn read_update(body: &Map<String, Value>, faults: &mut Faults
         notifications: read_notifications_of(body, faults),
         tasks: read_tasks_of(body, TaskIds::Kept, faults),
     }
+}
+
+/// Reads a body as a server would that is asked to make or change an orchestration, for commands that look at one before they
+/// send it.
+///
+/// # Errors
+/// Everything that the server would refuse without looking at its plugins and rows.
+pub fn judge_orchestration(body: &Map<String, Value>) -> Result<OrchestrationChange, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let change = read_update(body, &mut faults);
+    faults.into_result(change)
 }
 
 fn read_name(fields: &mut Fields<'_, '_>) -> Option<String> {

@@ -1,8 +1,7 @@
 //! `orchestrator token create|list|revoke|rotate`.
 
-use super::client::ServerArgs;
-use super::{Call, cell, show_done};
-use reqwest::Method;
+use super::{Call, ServerArgs, cell, show_done};
+use orchestrator_client::Method;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 

@@ -1,19 +1,18 @@
 //! `orchestrator plugin push`: uploads a component to a running server.
 //!
-//! The token is read from the environment only: arguments show in the list of processes. Where the server's certificate is of
-//! an authority of its own, `--ca` names that.
+//! Which server and with what token is said as for every command that calls one (`cli/caller`).
 
 use super::project::Component;
-use crate::cli::trust::CaArgs;
-use crate::config;
+use crate::cli::caller::ServerArgs;
+use crate::cli::in_runtime;
 use crate::plugins::Manifest;
-use anyhow::{Context as _, bail};
+use anyhow::anyhow;
+use orchestrator_client::ClientError;
 use serde_json::Value;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use url::{Host, Url};
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -22,88 +21,44 @@ pub(super) struct PushArgs {
     /// A component, or the folder of a plugin that was built
     #[arg(default_value = ".")]
     plugin: PathBuf,
-    /// Address of the server, such as https://orchestrator.example.com
-    #[arg(long, value_name = "URL")]
-    url: Url,
     #[command(flatten)]
-    ca: CaArgs,
+    server: ServerArgs,
 }
 
 pub(super) fn run(args: &PushArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let component = Component::find(&args.plugin)?;
     let manifest = Manifest::of_component(&component.bytes)?;
-    let token = config::push_token().context(
-        "ORCHESTRATOR_TOKEN is not set: it has to hold a token of the project on the server",
-    )?;
-    if !is_safe(&args.url) {
-        bail!(
-            "{} is not https: the token would go over the network in the clear",
-            args.url
-        );
-    }
-    let address = format!("{}/plugins", args.url.as_str().trim_end_matches('/'));
+    let client = args
+        .server
+        .client_with(|builder| builder.timeout(TIMEOUT))?;
     writeln!(
         out,
-        "{} {} goes to {address}",
-        manifest.id, manifest.version
+        "{} {} goes to {}/plugins",
+        manifest.id,
+        manifest.version,
+        client.base()
     )?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (status, answer) = runtime.block_on(upload(args, &address, &token, component.bytes))?;
-    if !status.is_success() {
-        bail!("{}", refusal(status, &answer));
-    }
+    let answer = in_runtime(client.upload_plugin(component.bytes))?;
+    let answer = answer.map_err(told)?;
     print(&answer, &asked_for(&manifest), out)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether the token may travel to it: over TLS, or not over a network at all.
-fn is_safe(url: &Url) -> bool {
-    let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// What the server said of the component.
+fn told(error: ClientError) -> anyhow::Error {
+    let Some(refusal) = error.refusal() else {
+        return error.into();
     };
-    url.scheme() == "https" || (url.scheme() == "http" && is_here)
-}
-
-async fn upload(
-    args: &PushArgs,
-    address: &str,
-    token: &str,
-    component: Vec<u8>,
-) -> anyhow::Result<(reqwest::StatusCode, Value)> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(args.ca.tls()?)
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(TIMEOUT)
-        .build()?;
-    let response = client
-        .post(address)
-        .header("X-StorageApi-Token", token)
-        .header("Content-Type", "application/wasm")
-        .body(component)
-        .send()
-        .await
-        .map_err(|error| args.ca.unanswered(&error, address))?;
-    let status = response.status();
-    let text = response.text().await.unwrap_or_default();
-    Ok((status, serde_json::from_str(&text).unwrap_or_default()))
-}
-
-fn refusal(status: reqwest::StatusCode, answer: &Value) -> String {
-    let mut text = format!("the server refused it ({status})");
-    if let Some(message) = answer.get("message").and_then(Value::as_str) {
-        text.push_str(&format!(": {message}"));
+    let mut text = format!("the server refused it ({}", refusal.status);
+    text.push_str(match &refusal.message {
+        Some(_) => "): ",
+        None => ")",
+    });
+    text.push_str(refusal.message.as_deref().unwrap_or_default());
+    for fault in &refusal.faults {
+        text.push_str(&format!("\n  {}: {}", fault.path, fault.message));
     }
-    let errors = answer.get("errors").and_then(Value::as_array);
-    for error in errors.into_iter().flatten() {
-        let part = |key| error.get(key).and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!("\n  {}: {}", part("path"), part("message")));
-    }
-    text
+    anyhow!(text)
 }
 
 /// The grant that lets it use whatever its manifest asks for: a grant replaces the one before, so what is newly asked alone
@@ -193,21 +148,5 @@ mod tests {
         assert!(said.contains("PUT http://host/plugins/a/grant"), "{said}");
         let body = r#"-d '{"capabilities":["http"],"hosts":["https://api.example"]}'"#;
         assert!(said.contains(body), "{said}");
-    }
-
-    #[test]
-    fn a_token_travels_over_tls_or_not_at_all() {
-        for (url, safe) in [
-            ("https://orchestrator.example.com", true),
-            ("http://127.0.0.1:8080", true),
-            ("http://[::1]:8080", true),
-            ("http://localhost:8080/base", true),
-            ("http://orchestrator.example.com", false),
-            ("http://localhost.example.com", false),
-            ("ftp://localhost", false),
-        ] {
-            let url = url.parse().expect("an address");
-            assert_eq!(is_safe(&url), safe, "{url}");
-        }
     }
 }
