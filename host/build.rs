@@ -23,10 +23,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "cargo tells a build script its package in this way only"
-)]
 fn embed_plugins() -> Result<(), Box<dyn std::error::Error>> {
     // Of this build: a target directory that several clones share may hold this program as another one built it.
     #[expect(

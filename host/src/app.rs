@@ -3,6 +3,7 @@
 //! On a stop the listener takes no more requests, loops begin nothing new and let running steps end; what is then still
 //! in hand is given back, so that the next start goes on with it at once.
 
+mod announce;
 mod data_dir;
 mod log;
 mod log_lines;
@@ -11,6 +12,7 @@ mod plugins;
 mod signals;
 mod traces;
 
+pub use crate::tokens::MASTER_TOKEN_FILE;
 pub use log::Log;
 
 use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
@@ -28,11 +30,10 @@ use crate::rotation::KeyKeeper;
 use crate::runner::{Runner, RunnerSettings, StepUses};
 use crate::scheduler::Scheduler;
 use crate::store::{Store, WakeChannel};
-use crate::tokens::{KeySource, Keys, OperatorToken, Tokens};
+use crate::tokens::{Keys, OperatorToken, Tokens};
 use crate::traces::Tracer;
-
-pub use crate::tokens::MASTER_TOKEN_FILE;
 use crate::wake::{LoopWakes, Outbox, Pause, Stop, Wake};
+use announce::announce;
 use anyhow::{Context, bail};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -373,38 +374,6 @@ impl Server {
     fn own_url(&self) -> String {
         format!("{}://{}", self.scheme(), self.address)
     }
-}
-
-fn announce(server: &Server, made: Option<&str>) {
-    let config = &server.config;
-    let data_dir = config.data_dir.display();
-    if let Some(secret) = made {
-        // On purpose, and this once: without it nobody could use the server.
-        println!("Master token of project 1: {secret}");
-        println!("It is kept in {data_dir}/{MASTER_TOKEN_FILE}; it is not shown again.");
-    }
-    if config.mail.is_none() && config.roles.has(Role::Notifier) {
-        tracing::warn!("no smtp-url is set: mail is written to the log instead of being sent");
-    }
-    if config.roles.has(Role::Notifier)
-        && !config.roles.has(Role::Api)
-        && config.public_url.is_none()
-    {
-        tracing::warn!("no public-url is set: links in mail lead to this server, which has no api");
-    }
-    if let KeySource::File(path) = &config.master_key {
-        let path = path.display();
-        tracing::info!("secrets are sealed under {path}: keep a copy of it");
-    }
-    if !config.roles.left_out().is_empty() {
-        tracing::info!(roles = %config.roles, "others on this database have to do the rest");
-    }
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        components = config.components_url,
-        "listening on {}",
-        server.own_url()
-    );
 }
 
 /// The ids of tokens and projects are one backend's: a database does not change from one to the other.

@@ -4,8 +4,13 @@
 use crate::support::database::Database;
 use crate::support::document::{Document, escape, operations};
 use crate::support::server::Server;
+use orchestrator_client::{
+    Component, Crontab, Event, Job, Orchestration, OrchestrationBody, RunWish, Task, Token, Usage,
+};
 use reqwest::Method;
 use reqwest::header::ALLOW;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,6 +120,72 @@ fn every_example_fits_its_schema() {
         );
     }
     assert!(checked > 100, "{checked} examples");
+}
+
+/// The example of an operation's first answer, read and written by the client: nothing is lost, and it fits still.
+fn read_and_write<T: DeserializeOwned + Serialize>(id: &str) {
+    let document = Document::get();
+    let all = operations(&document.json);
+    let found = all
+        .iter()
+        .find(|(.., operation)| operation["operationId"] == id);
+    let (method, path, operation) = found.unwrap_or_else(|| panic!("no {id}"));
+    let answers = operation["responses"].as_object().expect("answers");
+    let (status, answer) = answers.iter().next().expect("an answer");
+    let content = &answer["content"]["application/json"];
+    let example = &content["example"];
+    let read = T::deserialize(example).unwrap_or_else(|why| panic!("{id}: {why}\n{example}"));
+    let written = serde_json::to_value(read).expect("JSON");
+    let method = method.to_ascii_lowercase();
+    let place = format!(
+        "/paths/{}/{method}/responses/{status}/content/application~1json/schema",
+        escape(path)
+    );
+    let fits = document.fit(&place, &written);
+    fits.unwrap_or_else(|why| panic!("{id}: {why}\n{written}"));
+    assert_eq!(&written, example, "{id}");
+}
+
+#[test]
+fn the_client_reads_what_the_document_shows_and_loses_nothing_of_it() {
+    read_and_write::<Vec<Orchestration>>("listOrchestrations");
+    read_and_write::<Orchestration>("readOrchestration");
+    read_and_write::<Orchestration>("createOrchestration");
+    read_and_write::<Vec<Job>>("listJobs");
+    read_and_write::<Job>("readJob");
+    read_and_write::<Job>("createJob");
+    read_and_write::<Usage>("readJobUsage");
+    read_and_write::<Vec<Event>>("listJobEvents");
+    read_and_write::<Token>("verifyToken");
+    read_and_write::<Vec<Component>>("listComponents");
+    read_and_write::<Crontab>("explainCrontab");
+}
+
+#[test]
+fn what_the_client_sends_is_what_the_document_asks_for() {
+    let document = Document::get();
+    let task: Task = serde_json::from_value(json!({"component": "ex-db"})).expect("a task");
+    let new = OrchestrationBody {
+        name: Some("Nightly load".to_owned()),
+        active: Some(true),
+        crontab_record: Some(None),
+        token_id: Some(1661),
+        notifications: Some(Vec::new()),
+        tasks: Some(vec![task.clone()]),
+    };
+    let run = RunWish {
+        notifications_emails: Some(vec!["you@example.com".to_owned()]),
+        tasks: Some(vec![task]),
+    };
+    let body = "requestBody/content/application~1json/schema";
+    for (place, sent) in [
+        ("/paths/~1orchestrations/post", json!(new)),
+        ("/paths/~1orchestrations~1{id}/put", json!(new)),
+        ("/paths/~1orchestrations~1{id}~1jobs/post", json!(run)),
+    ] {
+        let fits = document.fit(&format!("{place}/{body}"), &sent);
+        fits.unwrap_or_else(|why| panic!("{place}: {why}\n{sent}"));
+    }
 }
 
 #[test]

@@ -277,7 +277,11 @@ async fn ask(client: &Client, generator: &mut Generator, addresses: &[String]) {
         let long = "x".repeat(generator.below(20_000));
         request = request.header("Idempotency-Key", long);
     }
-    let body = generator.body();
+    let mut body = generator.body();
+    if path.contains("openapi.json") || path.contains("/ui") || path.contains("/docs") {
+        // Nobody reads it there: the connection is closed with it, and an answer longer than a socket holds breaks off.
+        body.clear();
+    }
     let told = format!("{method} {path} {:?}", String::from_utf8_lossy(&body));
     let answer = client.send(request.body(body)).await;
     let told = format!("{}: {told:.2000}", answer.status);

@@ -102,7 +102,9 @@ async fn content(process: &Process, id: &Value) -> Value {
 #[tokio::test]
 async fn what_the_blueprint_prints_is_taken_over_disabled_and_once() {
     let source = original(vec![of_blueprint()]).await;
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let person = Person::of(&process.base);
     let import = import(&source, SOURCE_TOKEN);
 
@@ -189,7 +191,9 @@ async fn a_report_tells_what_differs_what_was_skipped_and_what_cannot_be_taken()
         with(6, json!({"name": "Twice"})),
     ])
     .await;
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     client
         .post("/orchestrations", json!({"name": "Taken"}))
@@ -262,8 +266,10 @@ async fn a_report_tells_what_differs_what_was_skipped_and_what_cannot_be_taken()
 #[tokio::test]
 async fn this_server_is_a_source_too_and_what_is_taken_from_it_is_the_same() {
     let demo = demo().await;
-    let source = Installation::new(&demo).start().await;
-    let target = Installation::new(&demo).start().await;
+    let folder_of_source = Installation::new(&demo);
+    let source = folder_of_source.start().await;
+    let folder_of_target = Installation::new(&demo);
+    let target = folder_of_target.start().await;
     let body = json!({"name": "Of here", "crontabRecord": "@hourly",
         "tasks": [
             {"id": "load", "component": "sync", "actionParameters": {"n": 1.25}, "phase": "a"},

@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test]
 async fn a_person_signs_in_once_and_is_known_until_signing_out() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let mut person = Person::unknown();
     let list = ["orchestrations", "list"];
     let unknown = person.call(&list).await.error();
@@ -47,8 +49,10 @@ async fn a_person_signs_in_once_and_is_known_until_signing_out() {
 #[tokio::test]
 async fn each_profile_has_its_server_and_the_last_one_counts() {
     let demo = demo().await;
-    let one = Installation::new(&demo).start().await;
-    let other = Installation::new(&demo).start().await;
+    let folder_of_one = Installation::new(&demo);
+    let one = folder_of_one.start().await;
+    let folder_of_other = Installation::new(&demo);
+    let other = folder_of_other.start().await;
     let body = json!({"name": "Of the other"});
     other
         .client()
@@ -93,7 +97,8 @@ async fn a_token_does_not_leave_in_the_clear_and_a_failure_says_what_to_do() {
     person.set("ORCHESTRATOR_URL", demo.base_url());
     let untrusted = person.call(&["jobs", "show", "1"]).await.error();
     assert!(untrusted.contains("--ca"), "{untrusted}");
-    let process = Installation::new(&demo).start().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     person.set("ORCHESTRATOR_URL", &process.base);
     person.set("ORCHESTRATOR_TOKEN", "another-token");
     let unknown = person.call(&["run", "1"]).await.error();

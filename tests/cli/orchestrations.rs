@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn an_orchestration_is_made_found_by_its_name_held_and_deleted() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     let create = [
         "orchestrations",
@@ -78,7 +80,9 @@ async fn an_orchestration_is_made_found_by_its_name_held_and_deleted() {
 
 #[tokio::test]
 async fn scripts_get_the_nouns_as_the_server_prints_them() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     let body = json!({
         "name": "All of it", "crontabRecord": "*/5 * * * *", "active": false,

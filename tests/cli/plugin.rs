@@ -213,10 +213,7 @@ fn a_token_is_taken_from_the_environment_and_not_sent_in_the_clear() {
     let component = component.to_str().expect("text");
 
     let without = plugin(&["push", component, "--url", "https://orchestrator.invalid"]).error();
-    assert!(
-        without.contains("ORCHESTRATOR_TOKEN is not set"),
-        "{without}"
-    );
+    assert!(without.contains("set ORCHESTRATOR_TOKEN"), "{without}");
 
     let mut push = command(&["push", component, "--url", "http://orchestrator.invalid"]);
     push.env("ORCHESTRATOR_TOKEN", "secret-token");

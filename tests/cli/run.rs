@@ -20,7 +20,9 @@ fn failing(goes_on: bool) -> Value {
 
 #[tokio::test]
 async fn how_a_job_ends_is_the_commands_exit_code() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let person = Person::of(&process.base);
     make(&process, "Good", json!([{"component": "sync"}])).await;
     make(
@@ -60,7 +62,9 @@ async fn how_a_job_ends_is_the_commands_exit_code() {
 
 #[tokio::test]
 async fn a_job_is_followed_with_what_its_tasks_log_while_it_runs() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let person = Person::of(&process.base);
     let tasks = json!([{"id": "one", "component": "async", "actionParameters": {"seconds": 1}}, {"id": "two", "component": "sync"}]);
     make(&process, "Both", tasks).await;
@@ -81,7 +85,9 @@ async fn a_job_is_followed_with_what_its_tasks_log_while_it_runs() {
 
 #[tokio::test]
 async fn only_some_tasks_are_run_and_only_what_failed_once_more() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     let tasks = json!([{"id": "one", "component": "sync"}, failing(true), {"id": "three", "component": "delay", "actionParameters": {"seconds": 1}}]);
     make(&process, "Three", tasks).await;
@@ -125,7 +131,9 @@ async fn only_some_tasks_are_run_and_only_what_failed_once_more() {
 
 #[tokio::test]
 async fn a_waiting_job_is_cancelled_and_whoever_waits_for_it_is_told() {
-    let process = Installation::new(&demo().await).start().await;
+    let demo = demo().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     // Of one orchestration one job runs at a time.
     let tasks = json!([{"component": "delay", "actionParameters": {"seconds": 3600}}]);

@@ -265,7 +265,8 @@ async fn send_oversized(mut stream: TcpStream) {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_while_it_is_sent() {
     let demo = demo().await;
-    let process = Installation::new(&demo).start().await;
+    let installation = Installation::new(&demo);
+    let process = installation.start().await;
     let address = process.base.trim_start_matches("http://").to_owned();
     let mut stream = connect(&address).await;
     stream

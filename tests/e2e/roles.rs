@@ -161,7 +161,11 @@ async fn a_job_that_one_host_makes_begins_at_once_on_another_also_after_a_cut_co
         .await;
     let database = PgPool::connect(&url).await.expect("connected");
     both_listen(&database).await;
-    back.client().get("/orchestrations").await.expect(404);
+    back.client()
+        .beyond_the_document()
+        .get("/orchestrations")
+        .await
+        .expect(404);
     back.client().get("/health/ready").await.expect(200);
     front.client().get("/health/ready").await.expect(200);
 

@@ -194,9 +194,24 @@ impl Operation {
     }
 
     /// The last answer carries a header.
-    pub(super) fn header(mut self, name: &'static str, description: &str, schema: &Value) -> Self {
+    pub(super) fn header(self, name: &'static str, description: &str, schema: &Value) -> Self {
+        let header = json!({"description": description, "required": true, "schema": schema});
+        self.with_header(name, header)
+    }
+
+    /// The last answer carries a header at times.
+    pub(super) fn may_have_header(
+        self,
+        name: &'static str,
+        description: &str,
+        schema: &Value,
+    ) -> Self {
+        let header = json!({"description": description, "required": false, "schema": schema});
+        self.with_header(name, header)
+    }
+
+    fn with_header(mut self, name: &'static str, header: Value) -> Self {
         if let Some(answer) = self.answers.last_mut() {
-            let header = json!({"description": description, "schema": schema});
             answer.headers.push((name, header));
         }
         self

@@ -37,10 +37,14 @@ pub(super) async fn delete(args: DeleteArgs, out: &mut dyn Write) -> anyhow::Res
     }
     found.dedup_by_key(|one| one.id);
     if !args.yes {
-        for one in &found {
-            eprintln!("{}  {}", one.id, clean(&one.name));
-        }
-        if !confirm("Delete with schedule and waiting jobs?")? {
+        let names = found
+            .iter()
+            .map(|one| format!("{}  {}\n", one.id, clean(&one.name)));
+        let question = format!(
+            "{}Delete with schedule and waiting jobs?",
+            names.collect::<String>()
+        );
+        if !confirm(&question)? {
             bail!("nothing was deleted");
         }
     }

@@ -14,6 +14,7 @@ mod project;
 mod push;
 mod test;
 
+use super::caller;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -53,6 +54,9 @@ pub fn run(args: PluginArgs, out: &mut dyn Write, err: &mut dyn Write) -> ExitCo
     done.unwrap_or_else(|error| {
         // There is nobody left to tell where this cannot be written.
         let _ = writeln!(err, "error: {error:#}");
+        if let Some(advice) = caller::explain(&error) {
+            let _ = writeln!(err, "{advice}");
+        }
         ExitCode::FAILURE
     })
 }

@@ -72,7 +72,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .with(search_parameters())
             .gives::<[FoundJob]>(200, "Jobs, newest first, without their results.", "foundJobs")
-            .header(
+            .may_have_header(
                 "X-Next-Before",
                 "Where the next page begins; absent on the last one.",
                 &json!({"type": "integer", "format": "int64", "minimum": 1}),
