@@ -27,8 +27,8 @@ tasks:
 #[tokio::test]
 async fn files_are_applied_after_their_plan_and_a_second_time_there_is_nothing_to_do() {
     let demo = demo().await;
-    let installation = Installation::new(&demo);
-    let process = installation.start().await;
+    let process_home = Installation::new(&demo);
+    let process = process_home.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     person.file("dir/nightly.yaml", NIGHTLY);
     person.file(
@@ -100,19 +100,19 @@ async fn files_are_applied_after_their_plan_and_a_second_time_there_is_nothing_t
 #[tokio::test]
 async fn what_is_exported_is_applied_elsewhere_and_here_without_a_change() {
     let demo = demo().await;
-    let installation = Installation::new(&demo);
-    let process = installation.start().await;
-    let folder_of_other = Installation::new(&demo);
-    let other = folder_of_other.start().await;
+    let process_home = Installation::new(&demo);
+    let process = process_home.start().await;
+    let other_home = Installation::new(&demo);
+    let other = other_home.start().await;
     let client = process.client();
     let odd = json!({"yes": "no", "multi": "a\n  b\n", "deep": [[], {}, [{"k": null}]], "n": 1.5, "q": "it's: \"x\" # y", "0x1F": "007"});
     for body in [
         json!({"name": "Odd: *name* #1", "crontabRecord": "*/5 * * * *", "active": false,
         "tasks": [
-            {"id": "first", "component": "sync", "actionParameters": odd, "phase": "1"},
+            {"id": "1", "component": "sync", "actionParameters": odd, "phase": "1"},
             {"component": "sync", "actionParameters": odd, "phase": "1"},
             {"component": "status", "action": "async/x", "timeoutMinutes": 3, "continueOnFailure": true, "active": false},
-            {"component": "http-request", "actionParameters": {"url": "https://x.example/{{tasks.first.response.rows}}"}},
+            {"component": "http-request", "actionParameters": {"url": "https://x.example/{{tasks.1.response.rows}}"}},
         ],
         "notifications": [
             {"email": "a@b.cz", "channel": "processing", "parameters": {"tolerance": 20}},
@@ -201,8 +201,8 @@ async fn what_is_exported_is_applied_elsewhere_and_here_without_a_change() {
 #[tokio::test]
 async fn what_is_wrong_with_a_file_is_told_with_its_line_before_and_by_the_server() {
     let demo = demo().await;
-    let installation = Installation::new(&demo);
-    let process = installation.start().await;
+    let process_home = Installation::new(&demo);
+    let process = process_home.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     let apply = async |file: &str| {
         person
@@ -233,16 +233,14 @@ async fn what_is_wrong_with_a_file_is_told_with_its_line_before_and_by_the_serve
     assert!(said.contains("absent.yaml cannot be read"), "{said}");
     assert_eq!(client.get("/orchestrations").await.expect(200), json!([]));
 
-    // Only the server knows the schemas of plugins. One that is refused does not keep the others from being made.
+    // Only the server knows the tokens. One that is refused does not keep the others from being made.
     let file = person.file(
-        "schema.yaml",
-        "name: Refused\ntasks:\n  - component: sync\nnotifications:\n  - plugin: webhook\n    channel: error\n    config:\n      url: 5\n---\nname: Made\n",
+        "tokens.yaml",
+        "name: Refused\ntasks: []\ntokenId: 999\n---\nname: Made\n",
     );
     let said = apply(&file).await;
     assert!(
-        said.contains(
-            "schema.yaml:8: notifications[0].config.url must be an absolute https address"
-        ),
+        said.contains("Refused: ") && said.contains("tokens.yaml:3: tokenId"),
         "{said}"
     );
     let made = client.get("/orchestrations").await.expect(200);
@@ -255,8 +253,8 @@ async fn what_is_wrong_with_a_file_is_told_with_its_line_before_and_by_the_serve
 #[tokio::test]
 async fn pruning_deletes_what_no_file_names_and_only_when_it_is_asked_for() {
     let demo = demo().await;
-    let installation = Installation::new(&demo);
-    let process = installation.start().await;
+    let process_home = Installation::new(&demo);
+    let process = process_home.start().await;
     let (person, client) = (Person::of(&process.base), process.client());
     for name in ["Kept", "Gone"] {
         client

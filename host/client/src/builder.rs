@@ -21,8 +21,8 @@ pub enum Access {
     Token(String),
     /// The operator's token, for the calls below `/operator`.
     Operator(String),
-    /// Whoever asks what everybody may know: how a server is.
-    Anybody,
+    /// Nobody in particular, for the health checks.
+    Nobody,
 }
 
 impl Access {
@@ -30,14 +30,14 @@ impl Access {
         let (name, token) = match self {
             Self::Token(token) => ("X-StorageApi-Token", token),
             Self::Operator(token) => ("X-Operator-Token", token),
-            Self::Anybody => return Ok(None),
+            Self::Nobody => return Ok(None),
         };
-        let mut token = HeaderValue::from_str(token).map_err(|_| SetupError::Token)?;
-        if token.is_empty() {
+        let mut value = HeaderValue::from_str(token).map_err(|_| SetupError::Token)?;
+        if value.is_empty() {
             return Err(SetupError::Token);
         }
-        token.set_sensitive(true);
-        Ok(Some((name, token)))
+        value.set_sensitive(true);
+        Ok(Some((name, value)))
     }
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Access {
         f.write_str(match self {
             Self::Token(_) => "Token(…)",
             Self::Operator(_) => "Operator(…)",
-            Self::Anybody => "Anybody",
+            Self::Nobody => "Nobody",
         })
     }
 }

@@ -108,6 +108,16 @@ impl Client {
         EventStream::new(self.clone(), format!("/jobs/{job}/events"), after)
     }
 
+    /// Whether the server lives, or, its database and schedules included, is ready; refused (503) where it is not.
+    pub async fn health(&self, is_ready: bool) -> Result<(), ClientError> {
+        let path = if is_ready {
+            "/health/ready"
+        } else {
+            "/health/live"
+        };
+        self.send(&Call::new(Method::GET, path)).await.map(drop)
+    }
+
     /// What the client's token is.
     pub async fn verify_token(&self) -> Result<Token, ClientError> {
         self.get("/v2/storage/tokens/verify").await

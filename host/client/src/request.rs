@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     pub(crate) http: reqwest::Client,
     /// Without a slash at its end.
     pub(crate) base: String,
-    /// With the header that carries it.
+    /// In which header it goes.
     pub(crate) token: Option<(&'static str, HeaderValue)>,
     pub(crate) timeout: Duration,
     pub(crate) retries: u32,

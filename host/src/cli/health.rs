@@ -2,7 +2,7 @@
 //! say).
 
 use super::caller::{ConnectionArgs, DEFAULT_URL};
-use orchestrator_client::{Access, Method};
+use orchestrator_client::Access;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,11 +25,8 @@ pub struct HealthArgs {
 /// # Errors
 /// What it answered, or that it does not.
 pub async fn run(args: HealthArgs) -> anyhow::Result<()> {
-    let builder = args.connection.builder(&args.url, Access::Anybody)?;
+    let builder = args.connection.builder(&args.url, Access::Nobody)?;
+    // What is asked for is how it is now.
     let client = builder.timeout(PATIENCE).retries(0).build()?;
-    let path = if args.ready { "ready" } else { "live" };
-    client
-        .call(Method::GET, &format!("/health/{path}"), None)
-        .await?;
-    Ok(())
+    Ok(client.health(args.ready).await?)
 }

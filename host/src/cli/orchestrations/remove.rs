@@ -37,14 +37,10 @@ pub(super) async fn delete(args: DeleteArgs, out: &mut dyn Write) -> anyhow::Res
     }
     found.dedup_by_key(|one| one.id);
     if !args.yes {
-        let names = found
-            .iter()
-            .map(|one| format!("{}  {}\n", one.id, clean(&one.name)));
-        let question = format!(
-            "{}Delete with schedule and waiting jobs?",
-            names.collect::<String>()
-        );
-        if !confirm(&question)? {
+        let names = found.iter();
+        let names = names.map(|one| format!("{}  {}\n", one.id, clean(&one.name)));
+        let names: String = names.collect();
+        if !confirm(&format!("{names}Delete with schedule and waiting jobs?"))? {
             bail!("nothing was deleted");
         }
     }
