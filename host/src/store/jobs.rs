@@ -63,10 +63,11 @@ impl Store {
         // One connection for all that a page needs: taking one costs about as much as a query.
         let mut connection = self.read.acquire().await?;
         let rows = if offset <= APART {
-            // Ids first: what is passed over is walked over in the index only.
+            // Ids first: what is passed over is walked over in the index only. The plus keeps the project's own index out of it,
+            // which leads to all of its jobs.
             let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
             let sql = format!(
-                "SELECT {COLUMNS}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND project_id = $2 ORDER BY id DESC"
+                "SELECT {COLUMNS}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND +project_id = $2 ORDER BY id DESC"
             );
             let page = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(orchestration.0)
@@ -96,7 +97,7 @@ impl Store {
             let page = to_json("jobs", &page.await?)?;
             let of_page = self.dialect.rows("$1", &["of_job"], &[]);
             let sql = format!(
-                "SELECT {COLUMNS} FROM {of_page} d JOIN jobs ON jobs.id = d.of_job WHERE project_id = $2 ORDER BY id DESC"
+                "SELECT {COLUMNS} FROM {of_page} d JOIN jobs ON jobs.id = d.of_job WHERE +project_id = $2 ORDER BY id DESC"
             );
             let page = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(page)
