@@ -26,7 +26,7 @@ body_schema!(TokenForm, "TokenForm", |_generator| json_schema!({
     "type": "object",
     "description": "A token's wishes as a form: `componentAccess[]` and `bucketPermissions[<bucket>]` may be repeated.",
     "properties": {
-        "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS},
+        "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS, "pattern": NAME_OR_NONE},
         "isDisabled": {"enum": FORM_FLAGS},
         "canManageBuckets": {"enum": FORM_FLAGS},
         "canManageTokens": {"enum": FORM_FLAGS},
@@ -42,6 +42,8 @@ const SECONDS_OR_NONE: &str = r"^(\+?0*[1-9][0-9]{0,8})?$";
 const FLAG_TEXTS: [&str; 4] = ["0", "1", "false", "true"];
 /// As [`is_name`] has it.
 const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+const NAME_OR_NONE: &str =
+    r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$";
 
 fn properties() -> Value {
     let flag = |description: &str| {
@@ -58,7 +60,7 @@ fn properties() -> Value {
     json!({
         "description": {
             "type": ["string", "null"], "maxLength": MOST_DESCRIPTION_CHARACTERS,
-            "pattern": r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$",
+            "pattern": NAME_OR_NONE,
         },
         "isDisabled": flag("A disabled token is refused."),
         "canManageBuckets": flag("May manage the buckets of the storage."),
