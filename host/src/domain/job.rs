@@ -26,7 +26,7 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Waiting,
         Self::Processing,
         Self::Success,

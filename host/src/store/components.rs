@@ -1,7 +1,7 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
 use super::plugin_users::hold;
-use super::rows::{Columns, in_places, to_json};
+use super::rows::{Columns, read_for_keys, to_json};
 use super::{Result, Store};
 use crate::domain::audit::{Action, Change};
 use crate::domain::ids::ProjectId;
@@ -132,11 +132,7 @@ pub(super) async fn read_components(
     let bound: Vec<_> = bound
         .map(|(place, (project, name))| (place, project.0, name))
         .collect();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(to_json("components", &bound)?)
-        .fetch_all(&store.read)
-        .await?;
-    in_places(&rows, keys.len(), read)
+    read_for_keys(&store.read, "components", sql, &bound, |row| read(&row)).await
 }
 
 async fn find(

@@ -159,9 +159,7 @@ impl Due {
         }
         self.firing.tick = None;
     }
-}
 
-impl Due {
     /// What became of its ticks, once that is durable.
     fn count(&self, metrics: &Metrics, now: Timestamp) {
         if let Some(gap) = &self.firing.missed {

@@ -5,7 +5,7 @@
 //! the walk itself, and what ended badly has an index of its own.
 
 use super::jobs::{COLUMNS, read, revision_id};
-use super::rows::{Columns, to_json};
+use super::rows::{Columns, Query, to_json};
 use super::{Result, Store};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId};
 use crate::domain::job::{Initiator, Job, Status};
@@ -79,8 +79,6 @@ impl Bound {
     }
 }
 
-type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
-
 impl Store {
     /// At most `limit` jobs that match, of those before `before`. A job that the project does not have has nothing before
     /// it. Jobs that run are measured by `now`.
@@ -124,11 +122,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<String>> {
         let Statement { sql, bound, .. } = search.statement(project, None, 20, now);
-        let (explain, column) = self.dialect.explain();
-        let sql = format!("{explain} {sql}");
-        let rows = bound.query(sql).fetch_all(&self.read).await?;
-        let line = |row| Columns::of(row, "jobs").text(column);
-        rows.iter().map(line).collect()
+        self.plan(bound.query(self.explained(&sql))).await
     }
 
     async fn last_looked_at(&self, last: Last) -> Result<Option<JobId>> {

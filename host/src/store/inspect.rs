@@ -1,7 +1,7 @@
 //! A look at a database that changes nothing: for whoever wants to know what a start would find.
 
 use super::dialect::Dialect;
-use super::rows::Columns;
+use super::rows::{Columns, Query};
 use super::{Result, Store};
 use sqlx::{AnyConnection, Connection};
 
@@ -55,6 +55,20 @@ impl Store {
         let path = path.split('?').next().unwrap_or(path);
         let decoded = percent_decoded(path);
         std::path::Path::new(&decoded).is_file()
+    }
+
+    /// A statement that asks for the plan of this one.
+    pub(super) fn explained(&self, sql: &str) -> String {
+        let (explain, _) = self.dialect.explain();
+        format!("{explain} {sql}")
+    }
+
+    /// The plan that such a statement tells, line by line.
+    pub(super) async fn plan(&self, explained: Query) -> Result<Vec<String>> {
+        let (_, column) = self.dialect.explain();
+        let rows = explained.fetch_all(&self.read).await?;
+        let line = |row| Columns::of(row, "the plan").text(column);
+        rows.iter().map(line).collect()
     }
 }
 

@@ -51,6 +51,23 @@ pub(super) const RUN_COLUMNS: &str = "id, position, status, start_at, end_at, re
 const COUNT: &str =
     "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL";
 
+/// A page near the newest job. Ids first: what is passed over is walked over in the index only. A plus keeps the indexes of the
+/// whole project out of it, which lead to all of its jobs.
+fn near_page() -> String {
+    let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
+    format!(
+        "SELECT {COLUMNS}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND +project_id = $2 ORDER BY id DESC"
+    )
+}
+
+/// A page of these ids.
+fn deep_page(dialect: Dialect) -> String {
+    let ids = dialect.rows("$1", &["of_job"], &[]);
+    format!(
+        "SELECT {COLUMNS} FROM {ids} d JOIN jobs ON jobs.id = d.of_job WHERE +project_id = $2 ORDER BY id DESC"
+    )
+}
+
 impl Store {
     /// Jobs of a live orchestration, newest first, with their task runs; `None` where there is no such orchestration.
     pub async fn list_jobs(
@@ -62,23 +79,16 @@ impl Store {
     ) -> Result<Option<JobPage>> {
         // One connection for all that a page needs: taking one costs about as much as a query.
         let mut connection = self.read.acquire().await?;
-        let rows = if offset <= APART {
-            // Ids first: what is passed over is walked over in the index only. The plus keeps the project's own index out of it,
-            // which leads to all of its jobs.
-            let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
-            let sql = format!(
-                "SELECT {COLUMNS}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND +project_id = $2 ORDER BY id DESC"
-            );
-            let page = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(orchestration.0)
-                .bind(project.0)
-                .bind(i64::from(limit))
-                .bind(i64::try_from(offset).unwrap_or(i64::MAX));
+        let (first, depth) = (i64::from(limit), i64::try_from(offset).unwrap_or(i64::MAX));
+        let near = if offset <= APART {
+            let page = sqlx::query(sqlx::AssertSqlSafe(near_page()));
+            let page = page.bind(orchestration.0).bind(project.0);
+            let page = page.bind(first).bind(depth);
             page.fetch_all(&mut *connection).await?
         } else {
             Vec::new()
         };
-        let total = match rows.first() {
+        let total = match near.first() {
             Some(row) => Columns::of(row, "orchestrations").maybe_int("job_count")?,
             None => {
                 let counted = sqlx::query(COUNT).bind(orchestration.0).bind(project.0);
@@ -91,21 +101,28 @@ impl Store {
             return Ok(None);
         };
         let rows = if offset <= APART {
-            rows
+            near
         } else {
             let page = self.deep_page_of_jobs(&mut connection, orchestration, total, limit, offset);
             let page = to_json("jobs", &page.await?)?;
-            let of_page = self.dialect.rows("$1", &["of_job"], &[]);
-            let sql = format!(
-                "SELECT {COLUMNS} FROM {of_page} d JOIN jobs ON jobs.id = d.of_job WHERE +project_id = $2 ORDER BY id DESC"
-            );
-            let page = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(page)
-                .bind(project.0);
-            page.fetch_all(&mut *connection).await?
+            let query = sqlx::query(sqlx::AssertSqlSafe(deep_page(self.dialect)));
+            let query = query.bind(page).bind(project.0);
+            query.fetch_all(&mut *connection).await?
         };
         let jobs = self.complete(&mut connection, &rows).await?;
         Ok(Some(JobPage { jobs, total }))
+    }
+
+    /// How the database goes about a page of an orchestration's jobs: one near the newest, and one far from it. For tests.
+    #[doc(hidden)]
+    pub async fn explain_list_jobs(&self) -> Result<[Vec<String>; 2]> {
+        let near = sqlx::query(sqlx::AssertSqlSafe(self.explained(&near_page())));
+        let near = near.bind(1_i64).bind(1_i64).bind(50_i64).bind(0_i64);
+        let deep = sqlx::query(sqlx::AssertSqlSafe(
+            self.explained(&deep_page(self.dialect)),
+        ));
+        let deep = deep.bind("[[1], [2]]").bind(1_i64);
+        Ok([self.plan(near).await?, self.plan(deep).await?])
     }
 
     pub async fn read_job(&self, project: ProjectId, id: JobId) -> Result<Option<Job>> {

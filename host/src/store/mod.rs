@@ -95,14 +95,13 @@ pub use wakes::{WakeChannel, WakeListener};
 
 use crate::domain::audit::Actor;
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
-use crate::domain::orchestration::Orchestration;
 use crate::domain::plugin::Component;
 use crate::domain::quota::{Limits, OverQuota};
 use crate::metrics::{Metrics, PoolUse};
 use dialect::Dialect;
 use gather::Gather;
 use lookups::Lookups;
-use sqlx::any::AnyPoolOptions;
+use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyPool, Connection};
 use std::path::Path;
 use std::sync::Arc;
@@ -140,7 +139,7 @@ struct LookedUp {
     tokens: Lookups<(ProjectId, TokenId), Option<Token>>,
     components: Lookups<(ProjectId, String), Option<Component>>,
     serving_plugins: Lookups<(ProjectId, String, &'static str), Option<ServingPlugin>>,
-    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<Orchestration>>,
+    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<AnyRow>>,
 }
 
 impl Default for LookedUp {
@@ -157,7 +156,7 @@ impl Default for LookedUp {
                 Box::pin(plugins::find_plugins(store, keys))
             }),
             orchestrations: Lookups::new(|store, keys| {
-                Box::pin(orchestration_rows::read_orchestrations(store, keys))
+                Box::pin(orchestration_rows::find_rows(store, keys))
             }),
         }
     }

@@ -1,11 +1,10 @@
 //! Orchestrations as they are read: one, many at once, and all of a project.
 
-use super::rows::{Columns, in_places, to_json};
+use super::rows::{Columns, read_for_keys};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
 use crate::domain::orchestration::{ExecutedJob, Orchestration, Revision, TokenReference};
 use sqlx::any::AnyRow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 const COLUMNS: &str = "o.id, o.project_id, o.revision_id, o.name, o.crontab_record, o.active, o.token_id, \
@@ -38,7 +37,10 @@ impl Store {
         id: OrchestrationId,
     ) -> Result<Option<Orchestration>> {
         let key = (project, id);
-        self.looked_up.orchestrations.read(self, key).await
+        let row = self.looked_up.orchestrations.read(self, key).await?;
+        let Some(row) = row else { return Ok(None) };
+        let revision = self.revisions.read(&self.read, revision_id(&row)?).await?;
+        read(&row, revision).map(Some)
     }
 
     /// The orchestration as a transaction sees it.
@@ -62,11 +64,11 @@ impl Store {
     }
 }
 
-/// [`Store::read_orchestration`] for many.
-pub(super) async fn read_orchestrations(
+/// The rows of many, for [`Store::read_orchestration`]: what a row points to is for whoever asked for it to read.
+pub(super) async fn find_rows(
     store: &Store,
     keys: &[(ProjectId, OrchestrationId)],
-) -> Result<Vec<Result<Option<Orchestration>>>> {
+) -> Result<Vec<Result<Option<AnyRow>>>> {
     let rows = store
         .dialect
         .rows("$1", &["place", "project", "wanted"], &[]);
@@ -78,20 +80,7 @@ pub(super) async fn read_orchestrations(
     let bound: Vec<_> = bound
         .map(|(place, (project, id))| (place, project.0, id.0))
         .collect();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(to_json("orchestrations", &bound)?)
-        .fetch_all(&store.read)
-        .await?;
-    let mut revisions = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        let id = revision_id(row)?;
-        revisions.insert(id, store.revisions.read(&store.read, id).await?);
-    }
-    in_places(&rows, keys.len(), |row| {
-        let revision = revisions.get(&revision_id(row)?);
-        let missing = || Columns::of(row, "orchestrations").damaged("its revision is missing");
-        read(row, Arc::clone(revision.ok_or_else(missing)?))
-    })
+    read_for_keys(&store.read, "orchestrations", sql, &bound, Ok).await
 }
 
 fn one() -> String {

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::plugin_users::{PluginUse, users_of};
 use super::plugin_versions::drop_version;
 use super::quotas::{count_plugins, lock_account};
-use super::rows::{Columns, in_places, to_json};
+use super::rows::{Columns, read_for_keys, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::audit::{Action, Change};
 use crate::domain::ids::{PluginId, PluginVersionId, ProjectId};
@@ -306,12 +306,8 @@ pub(super) async fn find_plugins(
     let bound: Vec<_> = bound
         .map(|(place, (project, name, kind))| (place, project.0, name, kind))
         .collect();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(to_json("plugins", &bound)?)
-        .fetch_all(&store.read)
-        .await?;
-    in_places(&rows, keys.len(), |row| {
-        let columns = Columns::of(row, "plugins");
+    read_for_keys(&store.read, "plugins", sql, &bound, |row| {
+        let columns = Columns::of(&row, "plugins");
         Ok(ServingPlugin {
             project_id: ProjectId(columns.int("project_id")?),
             name: columns.text("name")?,
@@ -319,6 +315,7 @@ pub(super) async fn find_plugins(
             digest: columns.maybe_text("digest")?,
         })
     })
+    .await
 }
 
 fn read_version(row: &AnyRow) -> Result<StoredVersion> {

@@ -3,9 +3,13 @@
 use super::{Result, StoreError};
 use crate::domain::job::{Initiator, Status};
 use crate::domain::time::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyPool, Row};
+
+/// A statement that is told what to bind.
+pub(super) type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 
 /// A row and the table that its damage would be reported for.
 pub(super) struct Columns<'r> {
@@ -91,15 +95,22 @@ impl<'r> Columns<'r> {
     }
 }
 
-/// What was read for many keys at once, in their order: of each row, by its column `place`, of which the first counts.
-pub(super) fn in_places<T>(
-    rows: &[AnyRow],
-    keys: usize,
-    read: impl Fn(&AnyRow) -> Result<T>,
+/// What a query finds for many keys at once, in their order. The statement binds `keys` as its one JSON text and says by the
+/// column `place` which key a row is for; of several rows the first counts.
+pub(super) async fn read_for_keys<K: Serialize, T>(
+    pool: &AnyPool,
+    table: &'static str,
+    sql: String,
+    keys: &[K],
+    read: impl Fn(AnyRow) -> Result<T>,
 ) -> Result<Vec<Result<Option<T>>>> {
-    let mut answers: Vec<_> = (0..keys).map(|_| Ok(None)).collect();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(to_json(table, &keys)?)
+        .fetch_all(pool)
+        .await?;
+    let mut answers: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
     for row in rows {
-        let place: usize = Columns::of(row, "rows that were asked for").count("place")?;
+        let place: usize = Columns::of(&row, table).count("place")?;
         if let Some(answer @ Ok(None)) = answers.get_mut(place) {
             *answer = read(row).map(Some);
         }
@@ -113,7 +124,7 @@ pub(super) fn storable(text: &str) -> String {
 }
 
 /// JSON text of a value that always serialises (maps with text keys, numbers, text).
-pub(super) fn to_json<T: serde::Serialize>(table: &'static str, value: &T) -> Result<String> {
+pub(super) fn to_json<T: Serialize>(table: &'static str, value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Damaged {
         table,
         reason: error.to_string(),

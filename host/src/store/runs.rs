@@ -9,7 +9,7 @@ use super::claims::{Lease, LeasedStep};
 use super::dialect::Dialect;
 use super::job_events::News;
 use super::locks::{hold_host, lock_orchestrations_of_runs};
-use super::rows::{Columns, storable, to_json};
+use super::rows::{Columns, Query, storable, to_json};
 use super::said::{Speaker, StepReport};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, ProjectId};
@@ -442,8 +442,6 @@ async fn record(
     row.map(|row| Speaker::read(&row, report.tasks, weight))
         .transpose()
 }
-
-type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

@@ -1,7 +1,7 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
 use super::locks::{TokenOf, lock_token};
-use super::rows::{Columns, in_places, storable, to_json};
+use super::rows::{Columns, read_for_keys, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
 use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::orchestration::TokenReference;
@@ -100,18 +100,14 @@ pub(super) async fn find_tokens(
     );
     let keys = lookups.iter().map(hex::encode);
     let keys: Vec<_> = keys.enumerate().collect();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(to_json("tokens", &keys)?)
-        .fetch_all(&store.read)
-        .await?;
-    let open = |row: &AnyRow| {
-        let disabled_at = Columns::of(row, "projects").maybe_time("project_disabled_at")?;
+    let open = |row: AnyRow| {
+        let disabled_at = Columns::of(&row, "projects").maybe_time("project_disabled_at")?;
         match disabled_at {
             Some(_) => Err(StoreError::ProjectClosed),
-            None => read(row),
+            None => read(&row),
         }
     };
-    in_places(&rows, lookups.len(), open)
+    read_for_keys(&store.read, "tokens", sql, &keys, open).await
 }
 
 /// [`Store::read_token`] for many.
@@ -129,11 +125,7 @@ pub(super) async fn read_tokens(
     let bound: Vec<_> = bound
         .map(|(place, (project, id))| (place, project.0, id.0))
         .collect();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(to_json("tokens", &bound)?)
-        .fetch_all(&store.read)
-        .await?;
-    in_places(&rows, keys.len(), read)
+    read_for_keys(&store.read, "tokens", sql, &bound, |row| read(&row)).await
 }
 
 /// Adds a token inside a transaction.

@@ -24,6 +24,7 @@ use sqlx::{AnyPool, Connection};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -61,8 +62,8 @@ struct Committer {
 
 #[derive(Clone, Debug)]
 enum Way {
-    /// To the queue, which has a pool of one connection.
-    Queue(mpsc::Sender<Message>, AnyPool),
+    /// To the queue, which has one connection; and whether that commits something now.
+    Queue(mpsc::Sender<Message>, Arc<AtomicBool>),
     /// To any connection of the pool, on the runtime that opened the store, whoever asks: steps have a runtime of their own,
     /// whose guests must not slow a connection down.
     SideBySide(Committer, Handle),
@@ -78,9 +79,9 @@ impl Writer {
         Self(match dialect {
             Dialect::Sqlite => {
                 let (queue, messages) = mpsc::channel(4 * MOST_PER_COMMIT);
-                let pool = committer.pool.clone();
-                tokio::spawn(run(committer, messages));
-                Way::Queue(queue, pool)
+                let is_busy = Arc::default();
+                tokio::spawn(run(committer, messages, Arc::clone(&is_busy)));
+                Way::Queue(queue, is_busy)
             }
             Dialect::Postgres => Way::SideBySide(committer, Handle::current()),
         })
@@ -102,9 +103,11 @@ impl Writer {
     /// Its connections, and how many writes wait in the queue.
     pub(super) fn in_use(&self) -> (PoolUse, usize) {
         match &self.0 {
-            Way::Queue(queue, pool) => {
+            Way::Queue(queue, is_busy) => {
                 let queued = queue.max_capacity().saturating_sub(queue.capacity());
-                (super::pool_use(pool), queued)
+                let in_use = usize::from(is_busy.load(Ordering::Relaxed));
+                let idle = 1 - in_use;
+                (PoolUse { idle, in_use }, queued)
             }
             Way::SideBySide(committer, _) => (super::pool_use(&committer.pool), 0),
         }
@@ -160,7 +163,11 @@ impl super::Store {
     }
 }
 
-async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
+async fn run(
+    committer: Committer,
+    mut messages: mpsc::Receiver<Message>,
+    is_busy: Arc<AtomicBool>,
+) {
     let mut batch = Vec::new();
     // Kept from one commit to the next: the pool would ask each time whether it is alive.
     let mut connection = None;
@@ -173,7 +180,9 @@ async fn run(committer: Committer, mut messages: mpsc::Receiver<Message>) {
                 Message::Stop(done) => stop = Some(done),
             }
         }
+        is_busy.store(true, Ordering::Relaxed);
         committer.commit_together(&mut connection, operations).await;
+        is_busy.store(false, Ordering::Relaxed);
         if let Some(done) = stop {
             drop(connection);
             committer.pool.close().await;

@@ -132,8 +132,7 @@ impl EventTask {
     /// The component's name or address.
     #[must_use]
     pub fn target(&self) -> &str {
-        let target = self.component.as_deref().or(self.component_url.as_deref());
-        target.unwrap_or_default()
+        super::target(&self.component, &self.component_url)
     }
 }
 
@@ -141,8 +140,7 @@ impl TaskResult {
     /// The component's name or address.
     #[must_use]
     pub fn target(&self) -> &str {
-        let target = self.component.as_deref().or(self.component_url.as_deref());
-        target.unwrap_or_default()
+        super::target(&self.component, &self.component_url)
     }
 }
 

@@ -15,3 +15,9 @@ pub use orchestration::{
 };
 pub use status::Status;
 pub use token::{Owner, Token, TokenReference};
+
+/// What a task calls: the component's name or address.
+fn target<'a>(component: &'a Option<String>, component_url: &'a Option<String>) -> &'a str {
+    let target = component.as_deref().or(component_url.as_deref());
+    target.unwrap_or_default()
+}

@@ -68,8 +68,7 @@ impl Task {
     /// The component's name or address.
     #[must_use]
     pub fn target(&self) -> &str {
-        let target = self.component.as_deref().or(self.component_url.as_deref());
-        target.unwrap_or_default()
+        super::target(&self.component, &self.component_url)
     }
 }
 

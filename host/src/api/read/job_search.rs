@@ -30,7 +30,7 @@ pub(in crate::api) struct JobQuery {
 
 /// The parameters of [`JobQuery`], for documents. An empty value is as good as none.
 pub(in crate::api) fn search_parameters() -> Vec<Value> {
-    let statuses = "waiting|processing|success|warning|error|cancelled|terminated";
+    let statuses = Status::ALL.map(Status::as_str).join("|");
     let seconds =
         json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": MOST_SECONDS});
     let time = json!({"type": "string", "format": "date-time"});
@@ -133,9 +133,9 @@ fn known<T>(found: Option<T>, name: &str, reason: &str, faults: &mut Faults) -> 
 fn read_statuses(text: &str, faults: &mut Faults) -> Vec<Status> {
     let mut statuses = Vec::new();
     for name in text.split(',') {
-        let reason =
-            "must be some of waiting, processing, success, warning, error, cancelled, terminated";
-        let status = known(Status::from_text(name), "status", reason, faults);
+        let all = Status::ALL.map(Status::as_str).join(", ");
+        let reason = format!("must be some of {all}");
+        let status = known(Status::from_text(name), "status", &reason, faults);
         statuses.extend(status.filter(|one| !statuses.contains(one)));
     }
     statuses

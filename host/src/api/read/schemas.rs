@@ -7,7 +7,11 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 /// One line without control characters that is not all white space.
-const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+pub(super) const LINE: &str =
+    r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// The same, or nothing.
+pub(super) const LINE_OR_NONE: &str =
+    r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$";
 /// As far as a pattern can say.
 const HTTPS: &str =
     r"^[hH][tT][tT][pP][sS]://[^\s\\/@\x00-\x1f\x7f-\x9f][^\s\\\x00-\x1f\x7f-\x9f]*$";

@@ -2,7 +2,7 @@
 
 use super::Fields;
 use super::fields::whole_number;
-use super::schemas::optional;
+use super::schemas::{LINE, LINE_OR_NONE, optional};
 use crate::domain::faults::Faults;
 use crate::domain::token::{
     BucketPermission, BucketPermissions, MOST_BUCKETS, MOST_COMPONENTS,
@@ -26,7 +26,7 @@ body_schema!(TokenForm, "TokenForm", |_generator| json_schema!({
     "type": "object",
     "description": "A token's wishes as a form: `componentAccess[]` and `bucketPermissions[<bucket>]` may be repeated.",
     "properties": {
-        "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS, "pattern": NAME_OR_NONE},
+        "description": {"type": "string", "maxLength": MOST_DESCRIPTION_CHARACTERS, "pattern": LINE_OR_NONE},
         "isDisabled": {"enum": FORM_FLAGS},
         "canManageBuckets": {"enum": FORM_FLAGS},
         "canManageTokens": {"enum": FORM_FLAGS},
@@ -40,10 +40,6 @@ body_schema!(TokenForm, "TokenForm", |_generator| json_schema!({
 const FORM_FLAGS: [&str; 5] = ["", "0", "1", "false", "true"];
 const SECONDS_OR_NONE: &str = r"^(\+?0*[1-9][0-9]{0,8})?$";
 const FLAG_TEXTS: [&str; 4] = ["0", "1", "false", "true"];
-/// As [`is_name`] has it.
-const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
-const NAME_OR_NONE: &str =
-    r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$";
 
 fn properties() -> Value {
     let flag = |description: &str| {
@@ -60,7 +56,7 @@ fn properties() -> Value {
     json!({
         "description": {
             "type": ["string", "null"], "maxLength": MOST_DESCRIPTION_CHARACTERS,
-            "pattern": NAME_OR_NONE,
+            "pattern": LINE_OR_NONE,
         },
         "isDisabled": flag("A disabled token is refused."),
         "canManageBuckets": flag("May manage the buckets of the storage."),
@@ -76,14 +72,14 @@ fn properties() -> Value {
         })),
         "componentAccess": {
             "type": ["array", "null"], "maxItems": MOST_COMPONENTS,
-            "items": {"type": "string", "maxLength": MOST_NAME_CHARACTERS, "pattern": NAME},
+            "items": {"type": "string", "maxLength": MOST_NAME_CHARACTERS, "pattern": LINE},
             "description": "Components that it is confined to; none: to no component.",
         },
         "bucketPermissions": {
             "anyOf": [
                 {
                     "type": "object", "maxProperties": MOST_BUCKETS,
-                    "propertyNames": {"maxLength": MOST_NAME_CHARACTERS, "pattern": NAME},
+                    "propertyNames": {"maxLength": MOST_NAME_CHARACTERS, "pattern": LINE},
                     "additionalProperties": {"enum": ["read", "write", "manage"]},
                 },
                 {"type": "array", "maxItems": 0},
