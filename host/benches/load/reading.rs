@@ -82,7 +82,9 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
 /// Finished jobs with one task run each, added by SQL.
 async fn fill(look: &mut Look, of: i64, jobs: i64) -> Result<(), Failure> {
     let numbers = |most: i64| {
-        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) ")
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {most}) "
+        )
     };
     for sql in [
         numbers(jobs)
