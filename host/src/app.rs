@@ -15,7 +15,7 @@ mod traces;
 pub use crate::tokens::MASTER_TOKEN_FILE;
 pub use log::Log;
 
-use crate::api::{self, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
+use crate::api::{self, ApiParts, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
@@ -328,13 +328,13 @@ impl Server {
     }
 
     fn api_state(&self, wakes: &LoopWakes) -> ApiState {
-        ApiState {
+        let parts = ApiParts {
             store: self.store.clone(),
             tokens: self.tokens.clone(),
             registry: self.registry.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
-            settings: Arc::new(ApiSettings {
+            settings: ApiSettings {
                 roles: self.config.roles.clone(),
                 public_url: self.config.public_url.clone(),
                 trusted_proxies: self.config.trusted_proxies.clone(),
@@ -345,7 +345,7 @@ impl Server {
                     .operator_token
                     .as_deref()
                     .map(OperatorToken::new),
-            }),
+            },
             limiter: Limiter::new(self.config.rate_limits),
             runner: wakes.runner.clone(),
             scheduler: wakes.scheduler.clone(),
@@ -354,7 +354,8 @@ impl Server {
             streams: Streams::new(self.stop.clone()),
             metrics: self.metrics.clone(),
             tracer: self.tracer.clone(),
-        }
+        };
+        parts.into()
     }
 
     fn scheme(&self) -> &'static str {

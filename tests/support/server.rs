@@ -7,7 +7,7 @@ use super::database::Database;
 use super::steps::plugins;
 use futures_util::FutureExt;
 use orchestrator::api::{
-    ApiSettings, ApiState, Limiter, ListenerSettings, RateLimits, Streams, router, serve,
+    ApiParts, ApiSettings, Limiter, ListenerSettings, RateLimits, Streams, router, serve,
 };
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
@@ -25,7 +25,6 @@ use orchestrator::wake::{Stop, Wake};
 use sqlx::Connection;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,13 +120,13 @@ impl Server {
         let streams = Streams::new(stop.clone());
         let metrics = Metrics::default();
         let store = store.with_metrics(metrics.clone());
-        let state = ApiState {
+        let state = ApiParts {
             store: store.clone(),
             registry: Registry::new(store.clone(), plugins().clone()),
             tokens: tokens.clone(),
             clock: clock.clone(),
             random: Random::seeded(2),
-            settings: Arc::new(settings),
+            settings,
             limiter: Limiter::new(limits),
             runner: runner.clone(),
             scheduler: scheduler.clone(),
@@ -142,7 +141,7 @@ impl Server {
         let listening = tokio::spawn(serve(
             listener,
             ListenerSettings::default(),
-            router(state),
+            router(state.into()),
             std::future::pending(),
         ));
         Self {

@@ -65,18 +65,37 @@ use crate::traces::Tracer;
 use crate::wake::Wake;
 use axum::http::HeaderName;
 use ipnet::IpNet;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// What handlers share. Cloning it is cheap.
+/// What handlers share. Every layer and the route of a request have a clone each, so it is one count and no more.
 #[derive(Clone, Debug)]
-pub struct ApiState {
+pub struct ApiState(Arc<ApiParts>);
+
+impl From<ApiParts> for ApiState {
+    fn from(parts: ApiParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.0
+    }
+}
+
+/// What an [`ApiState`] is made of.
+#[derive(Debug)]
+pub struct ApiParts {
     pub store: Store,
     pub tokens: Tokens,
     pub registry: Registry,
     pub clock: Clock,
     /// Draws the `exceptionId` of errors.
     pub random: Random,
-    pub settings: Arc<ApiSettings>,
+    pub settings: ApiSettings,
     pub limiter: Limiter,
     /// Poked after a job was created or cancelled.
     pub runner: Wake,

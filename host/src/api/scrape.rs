@@ -6,7 +6,7 @@
 //!
 //! What waits is asked of the database once a second at most, however many ask.
 
-use super::{ApiState, health};
+use super::{ApiParts, ApiState, health};
 use crate::domain::time::Timestamp;
 use crate::metrics::Backlog;
 use axum::Router;
@@ -51,12 +51,12 @@ pub fn metrics_router(state: ApiState) -> Router {
 }
 
 async fn show_metrics(State(scrape): State<Scrape>) -> Response {
-    let ApiState {
+    let ApiParts {
         store,
         streams,
         metrics,
         ..
-    } = &scrape.api;
+    } = &*scrape.api;
     metrics.show_backlog(scrape.backlog().await);
     metrics.show_streams(streams.count());
     let (read, write, queued) = store.connections();

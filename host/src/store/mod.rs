@@ -103,6 +103,7 @@ use gather::Gather;
 use lookups::Lookups;
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyPool, Connection};
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +114,19 @@ type Tx = sqlx::AnyConnection;
 /// Handle to the database; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
+    opened: Arc<Opened>,
+    is_fenced: bool,
+    /// Of projects that have none of their own.
+    limits: Arc<Limits>,
+    /// On whose behalf changes are made, for the audit log.
+    actor: Option<Arc<Actor>>,
+    /// Counts what has become true here.
+    metrics: Metrics,
+}
+
+/// What all handles to a database that was opened once share.
+#[derive(Debug)]
+pub struct Opened {
     dialect: Dialect,
     read: AnyPool,
     writer: write::Writer,
@@ -123,17 +137,18 @@ pub struct Store {
     /// Steps that end at the same time.
     ended_steps: Gather<runs::EndedStep, runs::Recorded>,
     looked_up: LookedUp,
-    is_fenced: bool,
-    /// Of projects that have none of their own.
-    limits: Arc<Limits>,
-    /// On whose behalf changes are made, for the audit log.
-    actor: Option<Arc<Actor>>,
-    /// Counts what has become true here.
-    metrics: Metrics,
+}
+
+impl Deref for Store {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        &self.opened
+    }
 }
 
 /// What many ask for at the same time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct LookedUp {
     tokens_by_secret: Lookups<Vec<u8>, Option<Token>>,
     tokens: Lookups<(ProjectId, TokenId), Option<Token>>,
@@ -257,7 +272,7 @@ impl Store {
         let read = pool(dialect, READ_CONNECTIONS)
             .connect_with(options)
             .await?;
-        Ok(Self {
+        let opened = Opened {
             dialect,
             read,
             writer: write::Writer::start(dialect, write, fail_points),
@@ -270,6 +285,9 @@ impl Store {
                 Box::pin(runs::end_steps_in(store, tx, ended))
             }),
             looked_up: LookedUp::default(),
+        };
+        Ok(Self {
+            opened: Arc::new(opened),
             is_fenced: true,
             limits: Arc::default(),
             actor: None,

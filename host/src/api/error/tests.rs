@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::openapi::ALL_FAILURES;
-use crate::api::{ApiSettings, Limiter, RateLimits};
+use crate::api::{ApiParts, ApiSettings, Limiter, RateLimits};
 use crate::clock::{Clock, Random};
 use crate::domain::quota::Quota;
 use crate::domain::role::Roles;
@@ -226,13 +226,13 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         mail: None,
     };
     let plugins = Plugins::open(plugins, clock.clone()).expect("plugins");
-    let state = ApiState {
+    let state: ApiState = ApiParts {
         registry: Registry::new(store.clone(), plugins),
         store,
         tokens,
         clock,
         random,
-        settings: Arc::new(settings),
+        settings,
         limiter: Limiter::new(RateLimits::default()),
         runner: Wake::default(),
         scheduler: Wake::default(),
@@ -241,7 +241,8 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         streams: crate::api::Streams::new(crate::wake::Stop::default()),
         metrics: crate::metrics::Metrics::default(),
         tracer: crate::traces::Tracer::default(),
-    };
+    }
+    .into();
     async fn ouch() -> StatusCode {
         panic!("secret detail")
     }
