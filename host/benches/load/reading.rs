@@ -26,10 +26,12 @@ const PAGE: i64 = 50;
 pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Result<bool, Failure> {
     let installation = Installation::new(database, noop)?;
     let server = installation.start()?;
-    let ids = make_orchestrations(&server, 2).await?;
-    let (short, long) = (ids[0], ids[1]);
+    let ids = make_orchestrations(&server, 1 + CLIENTS).await?;
+    let (long, short) = (ids[0], &ids[1..]);
     let mut look = Look::at(&installation.url).await?;
-    fill(&mut look, short, 1_000).await?;
+    for of in short {
+        fill(&mut look, *of, 1_000).await?;
+    }
     fill(&mut look, long, options.history).await?;
     if let Database::Postgres(_) = database {
         look.change("ANALYZE".to_owned()).await?;
@@ -37,23 +39,15 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
     let bare = Bare::start(&installation.url)?;
     let mut holds = true;
 
-    println!("  reading, {CLIENTS} clients, requests a second");
-    for (what, ours, theirs) in [
-        (
-            "an orchestration",
-            format!("/orchestrations/{short}"),
-            format!("/orchestrations/{short}"),
-        ),
-        (
-            "a page of 50 jobs",
-            format!("/orchestrations/{short}/jobs?limit={PAGE}"),
-            format!("/orchestrations/{short}/jobs"),
-        ),
+    println!("  reading, {CLIENTS} clients with an orchestration each, requests a second");
+    for (what, path) in [
+        ("an orchestration", String::new()),
+        ("a page of 50 jobs", format!("/jobs?limit={PAGE}")),
     ] {
         let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            their_rates.push(rate(&bare.address, &theirs).await?);
-            our_rates.push(rate(&server.address, &ours).await?);
+            their_rates.push(rate(&bare.address, short, &path).await?);
+            our_rates.push(rate(&server.address, short, &path).await?);
         }
         let (ours, theirs) = (most(&our_rates), most(&their_rates));
         println!("    {what:<20} bare handler {theirs:>8.0}   server {ours:>8.0}");
@@ -65,7 +59,7 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
         options.history
     );
     let mut client = server.client().await?;
-    let first = page(&mut client, short, 0).await?;
+    let first = page(&mut client, short[0], 0).await?;
     for (what, of, offset) in [
         ("the first of many", long, 0),
         ("from the middle", long, options.history / 2),
@@ -118,13 +112,13 @@ async fn page(client: &mut Client, of: i64, offset: i64) -> Result<f64, Failure>
     Ok(least)
 }
 
-/// Answers a second, of all clients together.
-async fn rate(address: &str, path: &str) -> Result<f64, Failure> {
+/// Answers a second, of all clients together; each asks for that part of an orchestration of its own.
+async fn rate(address: &str, orchestrations: &[i64], part: &str) -> Result<f64, Failure> {
     let mut clients = JoinSet::new();
     let begun = Instant::now();
-    for _ in 0..CLIENTS {
+    for id in orchestrations {
         let mut client = Client::connect(address).await?;
-        let path = path.to_owned();
+        let path = format!("/orchestrations/{id}{part}");
         clients.spawn(async move {
             let mut answers = 0_u32;
             while begun.elapsed() < TURN {

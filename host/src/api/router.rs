@@ -14,6 +14,7 @@ use crate::domain::role::Role;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
+use tower::ServiceBuilder;
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -28,14 +29,17 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn_with_state(state.clone(), follow::count_request));
     let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
-    Router::new()
-        .fallback_service(served.with_state(state.clone()))
-        .layer(from_fn_with_state(prefix, paths::tidy_path))
-        .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
-        .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
-        .layer(from_fn(cors::allow_browsers))
+    // As one layer, from the outside in: each `layer` of a router is boxed, and boxed anew for every request.
+    let around = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), follow::name_request))
         .layer(from_fn_with_state(state.clone(), guards::guard_browsers))
-        .layer(from_fn_with_state(state, follow::name_request))
+        .layer(from_fn(cors::allow_browsers))
+        .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
+        .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
+        .layer(from_fn_with_state(prefix, paths::tidy_path));
+    Router::new()
+        .fallback_service(served.with_state(state))
+        .layer(around)
 }
 
 fn table() -> Router<ApiState> {

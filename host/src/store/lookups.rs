@@ -3,7 +3,8 @@
 //! Whoever finds nobody reading reads at once, on a quiet server with no delay. Those who ask meanwhile gather, and one of
 //! them reads for all of them next. So a query always begins after everybody whom it answers has asked: nobody is told
 //! what was true before, and nothing has to be forgotten when a row changes. What is saved is the way to the database and
-//! back, which costs more than finding a row there.
+//! back, which costs more than finding a row there; and those who ask for the same row, as all requests of one client do
+//! for its token, are told of one reading.
 
 use super::{Result, Store, StoreError};
 use std::fmt;
@@ -97,7 +98,7 @@ impl<K, V> Lookups<K, V> {
     }
 }
 
-impl<K: Clone, V> Lookups<K, V> {
+impl<K: Clone + PartialEq, V: Clone> Lookups<K, V> {
     /// What is there for this key, as it is now.
     pub(super) async fn read(&self, store: &Store, key: K) -> Result<V> {
         loop {
@@ -127,27 +128,27 @@ impl<K: Clone, V> Lookups<K, V> {
 
     async fn read_for_all(&self, store: &Store, own: K, others: Vec<Asked<K, V>>) -> Result<V> {
         let (mut keys, mut turns) = (vec![own], Vec::with_capacity(others.len()));
-        for other in others {
-            keys.push(other.key);
-            turns.push(other.turn);
-        }
-        match (self.together)(store, &keys).await {
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                let own = answers.next().unwrap_or(Err(StoreError::Closing));
-                for (turn, answer) in turns.into_iter().zip(answers) {
-                    // One that has gone away needs no answer.
-                    let _ = turn.send(Turn::Answered(answer));
-                }
-                own
-            }
-            Err(error) => {
-                for turn in turns {
-                    let _ = turn.send(Turn::Answered(Err(error.again())));
-                }
-                Err(error)
+        for Asked { key, turn } in others {
+            let known = keys.iter().position(|known| *known == key);
+            turns.push((turn, known.unwrap_or(keys.len())));
+            if known.is_none() {
+                keys.push(key);
             }
         }
+        let answers = (self.together)(store, &keys).await;
+        let answer = |at: usize| match &answers {
+            Ok(answers) => match answers.get(at) {
+                Some(Ok(found)) => Ok(found.clone()),
+                Some(Err(error)) => Err(error.again()),
+                None => Err(StoreError::Closing),
+            },
+            Err(error) => Err(error.again()),
+        };
+        for (turn, at) in turns {
+            // One that has gone away needs no answer.
+            let _ = turn.send(Turn::Answered(answer(at)));
+        }
+        answer(0)
     }
 }
 
@@ -187,6 +188,21 @@ mod tests {
 
         let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, [(0, 1), (2, 3), (4, 3), (6, 3)]);
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_for_the_same_are_told_of_one_reading() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let lookups = Lookups::new(double as Together<i64, (i64, usize)>);
+
+        let answers = join_all([0, 7, 8, 7, 7, 8].map(|key| lookups.read(&store, key))).await;
+
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            answers,
+            [(0, 1), (14, 2), (16, 2), (14, 2), (14, 2), (16, 2)]
+        );
     }
 
     #[tokio::test]

@@ -154,7 +154,7 @@ struct LookedUp {
     tokens: Lookups<(ProjectId, TokenId), Option<Token>>,
     components: Lookups<(ProjectId, String), Option<Component>>,
     serving_plugins: Lookups<(ProjectId, String, &'static str), Option<ServingPlugin>>,
-    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<AnyRow>>,
+    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<Arc<AnyRow>>>,
 }
 
 impl Default for LookedUp {
@@ -210,11 +210,18 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
-    /// The same for one more caller, of those whose statements were one.
+    /// The same for one more caller, of those whose statements were one; a migration is nobody's statement.
     fn again(&self) -> Self {
         match self {
             Self::Unavailable(source) => Self::Unavailable(Arc::clone(source)),
-            _ => Self::Closing,
+            Self::Damaged { table, reason } => Self::Damaged {
+                table,
+                reason: reason.clone(),
+            },
+            Self::Address(reason) => Self::Address(reason.clone()),
+            Self::OverQuota(over) => Self::OverQuota(over.clone()),
+            Self::ProjectClosed => Self::ProjectClosed,
+            Self::Closing | Self::Migration(_) => Self::Closing,
         }
     }
 }

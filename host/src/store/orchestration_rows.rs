@@ -68,7 +68,7 @@ impl Store {
 pub(super) async fn find_rows(
     store: &Store,
     keys: &[(ProjectId, OrchestrationId)],
-) -> Result<Vec<Result<Option<AnyRow>>>> {
+) -> Result<Vec<Result<Option<Arc<AnyRow>>>>> {
     let rows = store
         .dialect
         .rows("$1", &["place", "project", "wanted"], &[]);
@@ -80,7 +80,10 @@ pub(super) async fn find_rows(
     let bound: Vec<_> = bound
         .map(|(place, (project, id))| (place, project.0, id.0))
         .collect();
-    read_for_keys(&store.read, "orchestrations", sql, &bound, Ok).await
+    read_for_keys(&store.read, "orchestrations", sql, &bound, |row| {
+        Ok(Arc::new(row))
+    })
+    .await
 }
 
 fn one() -> String {
