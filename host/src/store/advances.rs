@@ -5,7 +5,8 @@
 use super::claims::LeasedStep;
 use super::dialect::Dialect;
 use super::job_events::News;
-use super::jobs::{self, advance_queues};
+use super::job_rows::job_column;
+use super::jobs::advance_queues;
 use super::new_runs::{NewRuns, insert_runs};
 use super::promises::promise_notifications;
 use super::rows::{Columns, to_json};
@@ -145,7 +146,7 @@ async fn find_idle(
          AS live_token, (SELECT p.disabled_at FROM projects p WHERE p.id = jobs.project_id) AS disabled_at \
          FROM {rows} d JOIN jobs ON jobs.id = d.of_job WHERE \
          (SELECT t.id FROM task_runs t WHERE t.job_id = jobs.id AND t.status = 'processing' LIMIT 1) IS NULL",
-        jobs::COLUMNS
+        job_column(store.dialect, "jobs")
     );
     let found = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(to_json("jobs", &ids)?)

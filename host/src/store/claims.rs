@@ -7,7 +7,7 @@
 use super::bounds::Bounds;
 use super::dialect::Dialect;
 use super::job_events::{News, RunOf};
-use super::jobs;
+use super::job_rows::job_column;
 use super::locks::hold_host;
 use super::rows::{Columns, to_json};
 use super::starts::{Room, start_jobs};
@@ -296,7 +296,7 @@ async fn find_jobs(store: &Store, tx: &mut Tx, runs: &[AnyRow]) -> Result<HashMa
     let rows = Dialect::of(tx).rows("$1", &["of_job"], &[]);
     let sql = format!(
         "SELECT {} FROM {rows} d JOIN jobs ON jobs.id = d.of_job",
-        jobs::COLUMNS
+        job_column(Dialect::of(tx), "jobs")
     );
     let found = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(to_json("jobs", &ids)?)

@@ -69,6 +69,8 @@ impl Dialect {
                 "SET idle_in_transaction_session_timeout = '30s'",
                 // Queries here are short: compiling one takes longer than running it.
                 "SET jit = off",
+                // And each has the plan that it is meant to have, whatever it binds: made once, not five times more.
+                "SET plan_cache_mode = force_generic_plan",
                 // Every query has an index that it is meant to walk, in its order. Plans are kept for a connection's life:
                 // one that was made while a table was small must not read all of it once it is large.
                 "SET enable_seqscan = off",
@@ -153,6 +155,32 @@ impl Dialect {
             .map(|(at, (name, cast))| format!("(value ->> {at}){cast} AS {name}"))
             .collect();
         format!("(SELECT {} FROM {each})", columns.join(", "))
+    }
+
+    /// A JSON array of these columns of a table or an alias, to be nested in others.
+    pub(super) fn json_array(self, of: &str, columns: &[&str]) -> String {
+        let function = match self {
+            Self::Sqlite => "json_array",
+            Self::Postgres => "json_build_array",
+        };
+        let columns: Vec<_> = columns.iter().map(|name| format!("{of}.{name}")).collect();
+        format!("{function}({})", columns.join(", "))
+    }
+
+    /// A JSON array of that of each row, in no order; PostgreSQL says `NULL` where there are none.
+    pub(super) fn json_of_all(self, each: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_group_array({each})"),
+            Self::Postgres => format!("json_agg({each})"),
+        }
+    }
+
+    /// The text of a JSON value.
+    pub(super) fn json_text(self, json: &str) -> String {
+        match self {
+            Self::Sqlite => json.to_owned(),
+            Self::Postgres => format!("{json}::text"),
+        }
     }
 
     /// The bytes of a text of hexadecimal digits.

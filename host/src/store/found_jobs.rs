@@ -4,7 +4,8 @@
 //! to go on, whether it is full or not: what it costs does not depend on how long the history is. Times are bounds of
 //! the walk itself, and what ended badly has an index of its own.
 
-use super::jobs::{COLUMNS, read, revision_id};
+use super::dialect::Dialect;
+use super::job_rows::{JOB_COLUMNS, job_column};
 use super::rows::{Columns, Query, to_json};
 use super::{Result, Store};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId};
@@ -98,7 +99,8 @@ impl Store {
                 return Ok(FoundJobs { jobs, next });
             }
         }
-        let Statement { sql, bound, looked } = search.statement(project, place, limit, now);
+        let Statement { sql, bound, looked } =
+            search.statement(self.dialect, project, place, limit, now);
         let rows = bound.query(sql).fetch_all(&self.read).await?;
         let mut jobs = self.with_progress(&rows).await?;
         let next = if jobs.len() > limit as usize {
@@ -121,7 +123,7 @@ impl Store {
         search: &JobSearch,
         now: Timestamp,
     ) -> Result<Vec<String>> {
-        let Statement { sql, bound, .. } = search.statement(project, None, 20, now);
+        let Statement { sql, bound, .. } = search.statement(self.dialect, project, None, 20, now);
         self.plan(bound.query(self.explained(&sql))).await
     }
 
@@ -152,10 +154,9 @@ impl Store {
 
     async fn with_progress(&self, rows: &[AnyRow]) -> Result<Vec<FoundJob>> {
         let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let revision = self.revisions.read(&self.read, revision_id(row)?).await?;
+        for (job, row) in self.read_jobs(rows).await?.into_iter().zip(rows) {
             found.push(FoundJob {
-                job: read(row, revision)?,
+                job,
                 orchestration_name: Columns::of(row, "jobs").text("orchestration_name")?,
                 ended_tasks: 0,
                 failed_tasks: 0,
@@ -206,6 +207,7 @@ struct Last {
 impl JobSearch {
     fn statement(
         &self,
+        dialect: Dialect,
         project: ProjectId,
         before: Option<Place>,
         limit: u32,
@@ -231,9 +233,11 @@ impl JobSearch {
             (MOST_LOOKED_AT, filters.join(" AND "), Some(last))
         };
         let sql = format!(
-            "SELECT {COLUMNS}, (SELECT o.name FROM orchestrations o WHERE o.id = orchestration_id) AS orchestration_name \
-             FROM (SELECT {COLUMNS} FROM jobs WHERE {walk} ORDER BY {order} LIMIT {}) looked_at \
+            "SELECT {}, (SELECT o.name FROM orchestrations o WHERE o.id = orchestration_id) AS orchestration_name \
+             FROM (SELECT {} FROM jobs WHERE {walk} ORDER BY {order} LIMIT {}) looked_at \
              WHERE {condition} ORDER BY {order} LIMIT {}",
+            job_column(dialect, "looked_at"),
+            JOB_COLUMNS.join(", "),
             bound.put(looked_at),
             bound.put(wanted),
         );

@@ -5,14 +5,13 @@
 
 use super::delivery_list::{self, Delivery};
 use super::dialect::Dialect;
-use super::jobs::{self, COLUMNS, RUN_COLUMNS};
+use super::job_rows::{job_column, runs_column};
 use super::rows::Columns;
 use super::ticks::{self, Tick};
 use super::{Result, Store, pool};
-use crate::domain::ids::{JobId, OrchestrationId};
+use crate::domain::ids::OrchestrationId;
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
-use std::collections::HashMap;
 
 /// What an installation has kept.
 #[derive(Clone, Debug, Default)]
@@ -112,29 +111,15 @@ impl Store {
     }
 
     async fn read_all_jobs(&self) -> Result<Vec<Job>> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs ORDER BY id");
+        let (job, runs) = (
+            job_column(self.dialect, "jobs"),
+            runs_column(self.dialect, "jobs"),
+        );
+        let sql = format!("SELECT {job}, {runs} FROM jobs ORDER BY id");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .fetch_all(&self.read)
             .await?;
-        let mut all = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let revision = jobs::revision_id(row)?;
-            let revision = self.revisions.read(&self.read, revision).await?;
-            all.push(jobs::read(row, revision)?);
-        }
-        let sql = format!("SELECT job_id, {RUN_COLUMNS} FROM task_runs ORDER BY job_id, position");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&self.read)
-            .await?;
-        let mut runs: HashMap<JobId, Vec<_>> = HashMap::new();
-        for row in &rows {
-            let job = JobId(Columns::of(row, "task_runs").int("job_id")?);
-            runs.entry(job).or_default().push(jobs::read_run(row)?);
-        }
-        for job in &mut all {
-            job.task_runs = runs.remove(&job.id).unwrap_or_default();
-        }
-        Ok(all)
+        self.read_jobs_with_runs(&rows).await
     }
 
     async fn read_all_ticks(&self) -> Result<Vec<(OrchestrationId, Tick)>> {

@@ -16,6 +16,7 @@ mod backup;
 mod bounds;
 mod claims;
 mod components;
+mod connections;
 mod credentials;
 mod deliveries;
 mod delivery_list;
@@ -30,6 +31,7 @@ mod hosts;
 mod idempotency;
 mod inspect;
 mod job_events;
+mod job_rows;
 mod jobs;
 mod locks;
 mod lookups;
@@ -98,15 +100,14 @@ use crate::domain::ids::{OrchestrationId, ProjectId, TokenId};
 use crate::domain::plugin::Component;
 use crate::domain::quota::{Limits, OverQuota};
 use crate::metrics::{Metrics, PoolUse};
+use connections::Connections;
 use dialect::Dialect;
 use gather::Gather;
 use lookups::Lookups;
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, Connection};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A transaction's connection.
 type Tx = sqlx::AnyConnection;
@@ -128,7 +129,7 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Opened {
     dialect: Dialect,
-    read: AnyPool,
+    read: Connections,
     writer: write::Writer,
     revisions: revisions::Cache,
     marks: pages::Marks,
@@ -236,9 +237,6 @@ const READ_CONNECTIONS: u32 = 8;
 /// Writes that run side by side on PostgreSQL.
 const WRITE_CONNECTIONS: u32 = 8;
 
-/// For how long a connection that nobody used is taken to be alive.
-const TRUSTED: Duration = Duration::from_secs(1);
-
 impl Store {
     /// The address of the embedded database in a data directory, whatever characters its path has.
     #[must_use]
@@ -276,9 +274,11 @@ impl Store {
         let write = pool(dialect, writers).connect_with(options.clone()).await?;
         dialect.migrate(&write).await?;
         job_events::settle_moved(&mut *write.acquire().await?).await?;
+        let write = Connections::new(write);
         let read = pool(dialect, READ_CONNECTIONS)
             .connect_with(options)
             .await?;
+        let read = Connections::new(read);
         let opened = Opened {
             dialect,
             read,
@@ -347,9 +347,8 @@ fn file_url(path: &Path) -> String {
     url
 }
 
-fn pool_use(pool: &AnyPool) -> PoolUse {
-    let idle = pool.num_idle();
-    let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+fn pool_use(connections: &Connections) -> PoolUse {
+    let (open, idle) = connections.count();
     PoolUse {
         idle,
         in_use: open.saturating_sub(idle),
@@ -359,17 +358,7 @@ fn pool_use(pool: &AnyPool) -> PoolUse {
 fn pool(dialect: Dialect, connections: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        // Each is asked whether it is alive when it is given back; once more only where that was long ago.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= TRUSTED {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
+        .acquire_timeout(connections::PATIENCE)
         .after_connect(move |connection, _| Box::pin(dialect.greet(connection)))
 }
 

@@ -1,21 +1,21 @@
 //! Pages of long histories: the jobs of an orchestration at an offset, at the same cost however deep that is.
 //!
-//! Jobs are only ever added to an orchestration, at its end: the job that is its thousandth stays that. So the ids of every
-//! thousandth job, once they were found by a walk through the index, are kept in memory, and a deep page walks from the
+//! Jobs are only ever added to an orchestration, at its end: the job that is its 250th stays that. So the ids of every
+//! 250th job, once they were found by a walk through the index, are kept in memory, and a deep page walks from the
 //! nearest of them. A page near the newest job is walked to directly.
 
 use super::rows::Columns;
-use super::{Result, Store, Tx};
+use super::{Result, Store};
 use crate::domain::ids::OrchestrationId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Jobs from one mark to the next, and most of them that a page walks over: up to there it is walked to directly.
-pub(super) const APART: u64 = 1_000;
+pub(super) const APART: u64 = 250;
 /// Marks in memory, eight bytes each; beyond, all are forgotten and found again as needed.
 const MOST_KEPT: usize = 500_000;
 
-/// Per orchestration the ids of its jobs number 1,000, 2,000 and so on, as far as they are known. Cloning it is cheap.
+/// Per orchestration the ids of its jobs number 250, 500 and so on, as far as they are known. Cloning it is cheap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks(Arc<Mutex<HashMap<OrchestrationId, Vec<i64>>>>);
 
@@ -41,7 +41,6 @@ impl Store {
     /// The ids of the jobs of a page that begins `offset` behind the newest one, of an orchestration that has `total`.
     pub(super) async fn deep_page_of_jobs(
         &self,
-        connection: &mut Tx,
         of: OrchestrationId,
         total: u64,
         limit: u32,
@@ -54,7 +53,7 @@ impl Store {
         let place = usize::try_from(before / APART).unwrap_or(usize::MAX);
         let after = match place.checked_sub(1) {
             None => 0,
-            Some(at) => self.mark(connection, of, at).await?,
+            Some(at) => self.mark(of, at).await?,
         };
         let rows = sqlx::query(
             "SELECT id FROM jobs WHERE orchestration_id = $1 AND id > $2 ORDER BY id LIMIT $3 OFFSET $4",
@@ -63,14 +62,14 @@ impl Store {
         .bind(after)
         .bind(i64::try_from(number).unwrap_or(i64::MAX))
         .bind(i64::try_from(before % APART).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
+        .fetch_all(&self.read)
         .await?;
         let id = |row| Ok([Columns::of(row, "jobs").int("id")?]);
         rows.iter().map(id).collect()
     }
 
     /// The mark at that place; finds those up to the newest job where it is not known yet.
-    async fn mark(&self, connection: &mut Tx, of: OrchestrationId, at: usize) -> Result<i64> {
+    async fn mark(&self, of: OrchestrationId, at: usize) -> Result<i64> {
         let mut marks = self.marks.of(of);
         if marks.len() <= at {
             let sql = "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM jobs \
@@ -79,7 +78,7 @@ impl Store {
                 .bind(of.0)
                 .bind(marks.last().copied().unwrap_or(0))
                 .bind(i64::try_from(APART).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
+                .fetch_all(&self.read)
                 .await?;
             for row in &found {
                 marks.push(Columns::of(row, "jobs").int("id")?);

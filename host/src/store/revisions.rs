@@ -3,6 +3,7 @@
 //! Rows never change, so what has been read once is kept in memory. Only committed rows are kept: a revision that is
 //! read inside a transaction may yet be rolled back and its id be given to another.
 
+use super::connections::Connections;
 use super::dialect::Dialect;
 use super::quotas::add_storage;
 use super::rows::{Columns, to_json};
@@ -12,7 +13,6 @@ use crate::domain::notification::Notification;
 use crate::domain::orchestration::Revision;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use sqlx::AnyPool;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,11 +38,18 @@ const SELECT: &str = "SELECT id, tasks, notifications FROM revisions WHERE id = 
 
 impl Cache {
     /// The revision, from memory or the database.
-    pub(super) async fn read(&self, pool: &AnyPool, id: RevisionId) -> Result<Arc<Revision>> {
+    pub(super) async fn read(
+        &self,
+        connections: &Connections,
+        id: RevisionId,
+    ) -> Result<Arc<Revision>> {
         if let Some(revision) = self.recall(id) {
             return Ok(revision);
         }
-        let row = sqlx::query(SELECT).bind(id.0).fetch_optional(pool).await?;
+        let row = sqlx::query(SELECT)
+            .bind(id.0)
+            .fetch_optional(connections)
+            .await?;
         let read = read(row.as_ref())?;
         self.keep(&read);
         Ok(read.0)
@@ -51,11 +58,13 @@ impl Cache {
     /// The revision as a transaction sees it.
     pub(super) async fn read_in(
         &self,
-        pool: &AnyPool,
+        connections: &Connections,
         tx: &mut Tx,
         id: RevisionId,
     ) -> Result<Arc<Revision>> {
-        let mut found = self.read_all_in(pool, tx, BTreeSet::from([id])).await?;
+        let mut found = self
+            .read_all_in(connections, tx, BTreeSet::from([id]))
+            .await?;
         found.remove(&id).ok_or_else(missing)
     }
 
@@ -63,7 +72,7 @@ impl Cache {
     /// committed, and kept.
     pub(super) async fn read_all_in(
         &self,
-        pool: &AnyPool,
+        connections: &Connections,
         tx: &mut Tx,
         ids: BTreeSet<RevisionId>,
     ) -> Result<HashMap<RevisionId, Arc<Revision>>> {
@@ -85,7 +94,7 @@ impl Cache {
         );
         let committed = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(to_json("revisions", &unknown)?)
-            .fetch_all(pool)
+            .fetch_all(connections)
             .await?;
         for row in &committed {
             let read = read(Some(row))?;

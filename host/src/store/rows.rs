@@ -1,12 +1,13 @@
 //! Reading columns: the conversions between what the database keeps and the domain's types.
 
+use super::connections::Connections;
 use super::{Result, StoreError};
-use crate::domain::job::{Initiator, Status};
+use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::Row;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
 
 /// A statement that is told what to bind.
 pub(super) type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
@@ -74,23 +75,18 @@ impl<'r> Columns<'r> {
         Status::from_text(&text).ok_or_else(|| self.damaged(format!("unknown status {text:?}")))
     }
 
-    pub(super) fn initiator(&self, name: &str) -> Result<Initiator> {
-        let text = self.text(name)?;
-        Initiator::from_text(&text)
-            .ok_or_else(|| self.damaged(format!("unknown initiator {text:?}")))
+    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        self.parsed(name, &self.text(name)?)
     }
 
-    pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        serde_json::from_str(&self.text(name)?)
-            .map_err(|error| self.damaged(format!("{name}: {error}")))
+    /// What a text says that was kept under that name.
+    pub(super) fn parsed<T: DeserializeOwned>(&self, name: &str, text: &str) -> Result<T> {
+        serde_json::from_str(text).map_err(|error| self.damaged(format!("{name}: {error}")))
     }
 
     pub(super) fn maybe_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         self.maybe_text(name)?
-            .map(|text| {
-                serde_json::from_str(&text)
-                    .map_err(|error| self.damaged(format!("{name}: {error}")))
-            })
+            .map(|text| self.parsed(name, &text))
             .transpose()
     }
 }
@@ -98,7 +94,7 @@ impl<'r> Columns<'r> {
 /// What a query finds for many keys at once, in their order. The statement binds `keys` as its one JSON text and says by the
 /// column `place` which key a row is for; of several rows the first counts.
 pub(super) async fn read_for_keys<K: Serialize, T>(
-    pool: &AnyPool,
+    connections: &Connections,
     table: &'static str,
     sql: String,
     keys: &[K],
@@ -106,7 +102,7 @@ pub(super) async fn read_for_keys<K: Serialize, T>(
 ) -> Result<Vec<Result<Option<T>>>> {
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(to_json(table, &keys)?)
-        .fetch_all(pool)
+        .fetch_all(connections)
         .await?;
     let mut answers: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
     for row in rows {

@@ -4,7 +4,7 @@ use super::advances::{Finished, finish_jobs};
 use super::claims::LeasedStep;
 use super::dialect::Dialect;
 use super::job_events::News;
-use super::jobs;
+use super::job_rows::job_column;
 use super::new_runs::{NewRuns, insert_runs};
 use super::rows::{Columns, to_json};
 use super::{Result, Store, Tx};
@@ -88,14 +88,10 @@ pub(super) async fn start_jobs(
 /// Those that are still ready, their orchestrations locked where no other transaction is at them.
 async fn lock_ready(store: &Store, tx: &mut Tx, ready: &[JobId]) -> Result<Vec<Job>> {
     let dialect = Dialect::of(tx);
-    let columns: Vec<_> = jobs::COLUMNS
-        .split(',')
-        .map(|name| format!("j.{0} AS {0}", name.trim()))
-        .collect();
     let sql = format!(
         "SELECT {} FROM {} d JOIN jobs j ON j.id = d.of_job JOIN orchestrations o ON o.id = j.orchestration_id \
          WHERE j.status = 'waiting' AND j.is_ready = 1{}",
-        columns.join(", "),
+        job_column(dialect, "j"),
         dialect.rows("$1", &["of_job"], &[]),
         dialect.lock_free("o")
     );

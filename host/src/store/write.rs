@@ -14,13 +14,12 @@
 //! An operation is run once. One that fails because the database went away, or had to give a transaction up, is refused
 //! as unavailable: its caller asks again.
 
+use super::connections::Connections;
 use super::dialect::Dialect;
 use super::fail_points::{Border, FailPoints};
 use super::{Result, StoreError, Tx};
 use crate::metrics::PoolUse;
-use sqlx::any::Any;
-use sqlx::pool::PoolConnection;
-use sqlx::{AnyPool, Connection};
+use sqlx::Connection;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +55,7 @@ pub(super) struct Writer(Way);
 #[derive(Clone, Debug)]
 struct Committer {
     dialect: Dialect,
-    pool: AnyPool,
+    connections: Connections,
     fail_points: FailPoints,
 }
 
@@ -70,10 +69,14 @@ enum Way {
 }
 
 impl Writer {
-    pub(super) fn start(dialect: Dialect, pool: AnyPool, fail_points: FailPoints) -> Self {
+    pub(super) fn start(
+        dialect: Dialect,
+        connections: Connections,
+        fail_points: FailPoints,
+    ) -> Self {
         let committer = Committer {
             dialect,
-            pool,
+            connections,
             fail_points,
         };
         Self(match dialect {
@@ -96,7 +99,7 @@ impl Writer {
                     let _ = stopped.await;
                 }
             }
-            Way::SideBySide(committer, _) => committer.pool.close().await,
+            Way::SideBySide(committer, _) => committer.connections.close().await,
         }
     }
 
@@ -109,7 +112,7 @@ impl Writer {
                 let idle = 1 - in_use;
                 (PoolUse { idle, in_use }, queued)
             }
-            Way::SideBySide(committer, _) => (super::pool_use(&committer.pool), 0),
+            Way::SideBySide(committer, _) => (super::pool_use(&committer.connections), 0),
         }
     }
 
@@ -119,13 +122,15 @@ impl Writer {
                 .send(Message::Write(operation))
                 .await
                 .map_err(|_| StoreError::Closing),
-            Way::SideBySide(committer, _) if committer.pool.is_closed() => Err(StoreError::Closing),
+            Way::SideBySide(committer, _) if committer.connections.is_closed() => {
+                Err(StoreError::Closing)
+            }
             Way::SideBySide(committer, runtime) => {
                 let committer = committer.clone();
                 // A task of its own, so that a caller that goes away does not end it half way.
                 runtime.spawn(async move {
                     let operations = vec![operation];
-                    committer.commit_together(&mut None, operations).await;
+                    committer.commit_together(operations).await;
                 });
                 Ok(())
             }
@@ -169,8 +174,6 @@ async fn run(
     is_busy: Arc<AtomicBool>,
 ) {
     let mut batch = Vec::new();
-    // Kept from one commit to the next: the pool would ask each time whether it is alive.
-    let mut connection = None;
     while messages.recv_many(&mut batch, MOST_PER_COMMIT).await > 0 {
         let mut operations = Vec::with_capacity(batch.len());
         let mut stop = None;
@@ -181,11 +184,10 @@ async fn run(
             }
         }
         is_busy.store(true, Ordering::Relaxed);
-        committer.commit_together(&mut connection, operations).await;
+        committer.commit_together(operations).await;
         is_busy.store(false, Ordering::Relaxed);
         if let Some(done) = stop {
-            drop(connection);
-            committer.pool.close().await;
+            committer.connections.close().await;
             let _ = done.send(());
             return;
         }
@@ -193,16 +195,11 @@ async fn run(
 }
 
 impl Committer {
-    /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one. Takes a
-    /// connection where it is given none, and leaves one that can be used again.
-    async fn commit_together(
-        &self,
-        connection: &mut Option<PoolConnection<Any>>,
-        operations: Vec<Operation>,
-    ) {
+    /// Runs the operations in one transaction, each in a savepoint of its own where there is more than one.
+    async fn commit_together(&self, operations: Vec<Operation>) {
         let mut acknowledgements = Vec::with_capacity(operations.len());
         let result = self
-            .in_one_transaction(connection, operations, &mut acknowledgements)
+            .in_one_transaction(operations, &mut acknowledgements)
             .await;
         if let Err(error) = &result {
             tracing::error!(%error, writes = acknowledgements.len(), "a commit failed; its writes are refused");
@@ -215,26 +212,23 @@ impl Committer {
 
     async fn in_one_transaction(
         &self,
-        kept: &mut Option<PoolConnection<Any>>,
         operations: Vec<Operation>,
         acknowledgements: &mut Vec<Acknowledge>,
     ) -> std::result::Result<(), sqlx::Error> {
         if operations.is_empty() {
             return Ok(());
         }
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.pool.acquire().await?,
-        };
+        let mut lent = self.connections.lend().await?;
+        let connection = lent.connection()?;
         let result = self
-            .in_transaction_of(&mut connection, operations, acknowledgements)
+            .in_transaction_of(connection, operations, acknowledgements)
             .await;
         if result.is_err() {
             // Its state is unknown: SQLite, for one, ends a transaction by itself when the disk is full, and the connection
             // would stay in one that no longer is.
-            connection.close_on_drop();
+            lent.give_up();
         } else {
-            *kept = Some(connection);
+            lent.give_back();
         }
         result
     }

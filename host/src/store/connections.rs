@@ -1,0 +1,253 @@
+//! Connections that are lent for one query or one transaction, the one that came back last first.
+//!
+//! They are a pool's. It would ask each one whether it is alive whenever it is given back, which costs as much as a query,
+//! and would hand them out in turn, so that each keeps its statements and plans cold. So those in use stay here: one that
+//! was used within [`TRUSTED`] is taken to be alive, any other one is asked first, as is one whose query was cut off. What
+//! is not needed for a while goes back to the pool, which closes it in its time, and opens them all.
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
+use sqlx::any::{Any, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::pool::PoolConnection;
+use sqlx::{
+    AnyConnection, AnyPool, Connection, Describe, Either, Error, Execute, Executor, SqlStr,
+};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// For how long one that nobody used is taken to be alive.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// One that nobody needed for so long goes back to the pool.
+const IDLE: Duration = Duration::from_secs(60);
+/// So does one after this time, however busy: the pool replaces it.
+const LIFE: Duration = Duration::from_secs(30 * 60);
+/// For how long one is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connections to one database; cloning it is cheap.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Shared>);
+
+struct Shared {
+    pool: AnyPool,
+    /// As many as the pool may open: who has one never waits for the pool to get one back.
+    permits: Arc<Semaphore>,
+    /// The one that came back last is the last one.
+    kept: Mutex<Vec<Kept>>,
+    runtime: Handle,
+}
+
+struct Kept {
+    connection: PoolConnection<Any>,
+    opened_at: Instant,
+    used_at: Instant,
+    /// Its last query was not seen to its end.
+    is_cut_off: bool,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The pool takes them back in a task of its own, wherever this is dropped.
+        let _inside = self.runtime.enter();
+        self.kept().clear();
+    }
+}
+
+impl Shared {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, kept: Kept) {
+        let mut all = self.kept();
+        let idle = all.iter().take_while(|one| one.used_at.elapsed() > IDLE);
+        let idle = idle.count();
+        all.drain(..idle);
+        if !self.pool.is_closed() && kept.opened_at.elapsed() < LIFE {
+            all.push(kept);
+        }
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connections")
+    }
+}
+
+/// A connection that is somebody's. Dropped, it is another one's, after it was asked whether it is alive.
+pub(super) struct Lent {
+    kept: Option<Kept>,
+    of: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    /// Called within the runtime that the pool is to be used on.
+    pub(super) fn new(pool: AnyPool) -> Self {
+        let number = pool.options().get_max_connections();
+        Self(Arc::new(Shared {
+            pool,
+            permits: Arc::new(Semaphore::new(number as usize)),
+            kept: Mutex::default(),
+            runtime: Handle::current(),
+        }))
+    }
+
+    /// One that answers, as far as is known.
+    pub(super) async fn lend(&self) -> sqlx::Result<Lent> {
+        let permit = Arc::clone(&self.0.permits).acquire_owned();
+        let permit = timeout(PATIENCE, permit).await;
+        let permit = permit.map_err(|_| Error::PoolTimedOut)?;
+        let mut lent = Lent {
+            kept: None,
+            of: Arc::clone(&self.0),
+            _permit: permit.map_err(|_| Error::PoolClosed)?,
+        };
+        loop {
+            let Some(mut kept) = self.0.kept().pop() else {
+                let now = Instant::now();
+                lent.kept = Some(Kept {
+                    connection: self.0.pool.acquire().await?,
+                    opened_at: now,
+                    used_at: now,
+                    is_cut_off: false,
+                });
+                return Ok(lent);
+            };
+            let is_trusted = !kept.is_cut_off && kept.used_at.elapsed() < TRUSTED;
+            if is_trusted || kept.connection.ping().await.is_ok() {
+                lent.kept = Some(kept);
+                return Ok(lent);
+            }
+            kept.connection.close_on_drop();
+        }
+    }
+
+    /// How many there are, and how many of them are nobody's.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let open = usize::try_from(self.0.pool.size()).unwrap_or(usize::MAX);
+        (open, self.0.pool.num_idle() + self.0.kept().len())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.pool.is_closed()
+    }
+
+    /// Waits for those that are lent and closes all. Later ones are refused.
+    pub(super) async fn close(&self) {
+        // It refuses from here on, so that nothing is kept after what is kept was given up.
+        let closing = self.0.pool.close();
+        self.0.kept().clear();
+        closing.await;
+    }
+}
+
+impl Lent {
+    /// Its work was seen to its end: the next one need not ask.
+    pub(super) fn give_back(mut self) {
+        if let Some(kept) = self.kept.take() {
+            let used_at = Instant::now();
+            self.of.keep(Kept { used_at, ..kept });
+        }
+    }
+
+    /// Its state is unknown, and it is used no more.
+    pub(super) fn give_up(mut self) {
+        if let Some(mut kept) = self.kept.take() {
+            kept.connection.close_on_drop();
+        }
+    }
+}
+
+impl Lent {
+    /// What it is for.
+    ///
+    /// # Errors
+    /// None while it is lent.
+    pub(super) fn connection(&mut self) -> sqlx::Result<&mut AnyConnection> {
+        match &mut self.kept {
+            Some(kept) => Ok(&mut kept.connection),
+            None => Err(Error::PoolClosed),
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            self.of.keep(Kept {
+                is_cut_off: true,
+                used_at: Instant::now(),
+                ..kept
+            });
+        }
+    }
+}
+
+type Step = Either<AnyQueryResult, AnyRow>;
+
+/// For single queries: lends a connection for each.
+impl<'p> Executor<'p> for &'p Connections {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Step>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        let steps = async move {
+            let mut lent = self.lend().await?;
+            let steps: Vec<Step> = lent.connection()?.fetch_many(query).try_collect().await?;
+            lent.give_back();
+            Ok::<_, Error>(stream::iter(steps.into_iter().map(Ok)))
+        };
+        stream::once(steps).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<AnyRow>>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        Box::pin(async move {
+            let mut lent = self.lend().await?;
+            let row = lent.connection()?.fetch_optional(query).await?;
+            lent.give_back();
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [AnyTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<AnyStatement>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move {
+            let mut lent = self.lend().await?;
+            let statement = lent.connection()?.prepare_with(sql, parameters).await?;
+            lent.give_back();
+            Ok(statement)
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Any>>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move {
+            let mut lent = self.lend().await?;
+            let described = lent.connection()?.describe(sql).await?;
+            lent.give_back();
+            Ok(described)
+        })
+    }
+}
