@@ -251,3 +251,119 @@ impl<'p> Executor<'p> for &'p Connections {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use sqlx::any::AnyPoolOptions;
+
+    async fn connections(number: u32) -> Connections {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new().max_connections(number);
+        // Each connection has a database of its own, so a table tells which one it is.
+        Connections::new(pool.connect("sqlite::memory:").await.unwrap())
+    }
+
+    async fn mark(lent: &mut Lent, name: &'static str) {
+        let sql = format!("CREATE TEMP TABLE {name} (x)");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        query.execute(lent.connection().unwrap()).await.unwrap();
+    }
+
+    async fn marks(connections: &Connections) -> Vec<String> {
+        let query = sqlx::query_scalar("SELECT name FROM sqlite_temp_master ORDER BY name");
+        query.fetch_all(connections).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_one_that_came_back_last_is_lent_first() {
+        let connections = connections(2).await;
+        let mut first = connections.lend().await.unwrap();
+        let mut second = connections.lend().await.unwrap();
+        mark(&mut first, "a").await;
+        mark(&mut second, "b").await;
+        assert_eq!(connections.count(), (2, 0));
+
+        second.give_back();
+        first.give_back();
+
+        assert_eq!(connections.count(), (2, 2));
+        assert_eq!(marks(&connections).await, ["a"]);
+        assert_eq!(marks(&connections).await, ["a"]);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_was_cut_off_leaves_a_connection_that_answers() {
+        let connections = connections(1).await;
+        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n";
+
+        let mut query = Box::pin(sqlx::query(long).fetch_all(&connections));
+        assert!((&mut query).now_or_never().is_none());
+        while connections.count().1 == 1 {
+            tokio::task::yield_now().await;
+            assert!((&mut query).now_or_never().is_none());
+        }
+        drop(query);
+
+        let answer: i64 = sqlx::query_scalar("SELECT 7")
+            .fetch_one(&connections)
+            .await
+            .unwrap();
+        assert_eq!(answer, 7);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_given_up_is_replaced() {
+        let connections = connections(1).await;
+        let mut lent = connections.lend().await.unwrap();
+        mark(&mut lent, "a").await;
+
+        lent.give_up();
+
+        assert!(marks(&connections).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_gets_the_next_one_that_comes_back() {
+        let connections = connections(1).await;
+        let lent = connections.lend().await.unwrap();
+        let waiting = connections.clone();
+        let waiting = tokio::spawn(async move { waiting.lend().await.is_ok() });
+        tokio::task::yield_now().await;
+
+        lent.give_back();
+
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn once_closed_none_is_lent_and_none_is_kept() {
+        let connections = connections(2).await;
+        let lent = connections.lend().await.unwrap();
+        marks(&connections).await;
+        let closing = connections.clone();
+        let closing = tokio::spawn(async move { closing.close().await });
+        while !connections.is_closed() {
+            tokio::task::yield_now().await;
+        }
+
+        assert!(matches!(connections.lend().await, Err(Error::PoolClosed)));
+        lent.give_back();
+
+        closing.await.unwrap();
+        assert_eq!(connections.count(), (0, 0));
+    }
+
+    #[test]
+    fn they_may_be_dropped_where_no_runtime_is() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let connections = runtime.block_on(async {
+            let connections = connections(1).await;
+            marks(&connections).await;
+            connections
+        });
+
+        drop(connections);
+    }
+}

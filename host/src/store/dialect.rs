@@ -75,6 +75,8 @@ impl Dialect {
                 // one that was made while a table was small must not read all of it once it is large.
                 "SET enable_seqscan = off",
                 "SET enable_bitmapscan = off",
+                "SET enable_mergejoin = off",
+                "SET enable_hashjoin = off",
             ],
         };
         for setting in settings {
@@ -157,13 +159,12 @@ impl Dialect {
         format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
-    /// A JSON array of these columns of a table or an alias, to be nested in others.
-    pub(super) fn json_array(self, of: &str, columns: &[&str]) -> String {
+    /// A JSON array of these columns, to be nested in others.
+    pub(super) fn json_array(self, columns: &[String]) -> String {
         let function = match self {
             Self::Sqlite => "json_array",
             Self::Postgres => "json_build_array",
         };
-        let columns: Vec<_> = columns.iter().map(|name| format!("{of}.{name}")).collect();
         format!("{function}({})", columns.join(", "))
     }
 

@@ -96,13 +96,14 @@ struct RunRow {
 
 /// Selects a job as the column `job`, of the table or alias `of`.
 pub(super) fn job_column(dialect: Dialect, of: &str) -> String {
-    let job = dialect.json_array(of, &JOB_COLUMNS);
+    let job = dialect.json_array(&JOB_COLUMNS.map(|name| format!("{of}.{name}")));
     format!("{} AS job", dialect.json_text(&job))
 }
 
 /// Selects the task runs of a job as the column `runs`, of the table or alias `of`.
 pub(super) fn runs_column(dialect: Dialect, of: &str) -> String {
-    let runs = dialect.json_of_all(&dialect.json_array("t", &RUN_COLUMNS));
+    let run = dialect.json_array(&RUN_COLUMNS.map(|name| format!("t.{name}")));
+    let runs = dialect.json_of_all(&run);
     let runs = dialect.json_text(&runs);
     format!("(SELECT {runs} FROM task_runs t WHERE t.job_id = {of}.id) AS runs")
 }

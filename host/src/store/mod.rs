@@ -104,7 +104,8 @@ use connections::Connections;
 use dialect::Dialect;
 use gather::Gather;
 use lookups::Lookups;
-use sqlx::any::{AnyPoolOptions, AnyRow};
+use orchestration_rows::OrchestrationRow;
+use sqlx::any::AnyPoolOptions;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -155,7 +156,7 @@ struct LookedUp {
     tokens: Lookups<(ProjectId, TokenId), Option<Token>>,
     components: Lookups<(ProjectId, String), Option<Component>>,
     serving_plugins: Lookups<(ProjectId, String, &'static str), Option<ServingPlugin>>,
-    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<Arc<AnyRow>>>,
+    orchestrations: Lookups<(ProjectId, OrchestrationId), Option<OrchestrationRow>>,
 }
 
 impl Default for LookedUp {
