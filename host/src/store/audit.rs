@@ -75,7 +75,7 @@ impl Store {
             .await?;
         let rows = sqlx::query(
             "SELECT id, created_at, token_id, token_description, address, action, subject, before_change, \
-             after_change FROM audit_log WHERE project_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3",
+             after_change FROM audit_log WHERE project_id >= $1 AND project_id <= $1 ORDER BY project_id DESC, id DESC LIMIT $2 OFFSET $3",
         )
         .bind(project.0)
         .bind(i64::from(limit))

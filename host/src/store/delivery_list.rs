@@ -96,7 +96,7 @@ impl Store {
         // Ids first: a deep page walks the index only.
         let sql = format!(
             "SELECT {COLUMNS} FROM {WITH_LAST_ATTEMPT} WHERE d.id IN (SELECT id FROM deliveries \
-             WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4) AND d.project_id = $2 ORDER BY d.id DESC"
+             WHERE orchestration_id >= $1 AND orchestration_id <= $1 ORDER BY orchestration_id DESC, id DESC LIMIT $3 OFFSET $4) AND d.project_id = $2 ORDER BY d.id DESC"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(orchestration.0)

@@ -77,6 +77,8 @@ impl Dialect {
                 "SET enable_bitmapscan = off",
                 "SET enable_mergejoin = off",
                 "SET enable_hashjoin = off",
+                "SET enable_material = off",
+                "SET random_page_cost = 1.1",
             ],
         };
         for setting in settings {

@@ -37,11 +37,13 @@ pub struct JobPage {
 const COUNT: &str =
     "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL";
 
-/// A page near the newest job. Ids first: what is passed over is walked over in the index only. A plus keeps the indexes of the
+/// A page near the newest job. Ids first: what is passed over is walked over in the index only. As a range: where the
+/// orchestration is one and the order that of the ids alone, PostgreSQL may walk through everybody's jobs to the first of these. A plus keeps the indexes of the
 /// whole project out of it, which lead to all of its jobs.
 fn near_page(dialect: Dialect) -> String {
     let (job, runs) = (job_column(dialect, "jobs"), runs_column(dialect, "jobs"));
-    let ids = "SELECT id FROM jobs WHERE orchestration_id = $1 ORDER BY id DESC LIMIT $3 OFFSET $4";
+    let ids = "SELECT id FROM jobs WHERE orchestration_id >= $1 AND orchestration_id <= $1 \
+               ORDER BY orchestration_id DESC, id DESC LIMIT $3 OFFSET $4";
     format!(
         "SELECT {job}, {runs}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND +project_id = $2 ORDER BY id DESC"
     )

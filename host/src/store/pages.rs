@@ -56,7 +56,8 @@ impl Store {
             Some(at) => self.mark(of, at).await?,
         };
         let rows = sqlx::query(
-            "SELECT id FROM jobs WHERE orchestration_id = $1 AND id > $2 ORDER BY id LIMIT $3 OFFSET $4",
+            "SELECT id FROM jobs WHERE (orchestration_id, id) > ($1, $2) AND orchestration_id <= $1 \
+             ORDER BY orchestration_id, id LIMIT $3 OFFSET $4",
         )
         .bind(of.0)
         .bind(after)
@@ -72,8 +73,8 @@ impl Store {
     async fn mark(&self, of: OrchestrationId, at: usize) -> Result<i64> {
         let mut marks = self.marks.of(of);
         if marks.len() <= at {
-            let sql = "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM jobs \
-                       WHERE orchestration_id = $1 AND id > $2) n WHERE place % $3 = 0 ORDER BY place";
+            let sql = "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY orchestration_id, id) AS place FROM jobs \
+                       WHERE (orchestration_id, id) > ($1, $2) AND orchestration_id <= $1) n WHERE place % $3 = 0 ORDER BY place";
             let found = sqlx::query(sql)
                 .bind(of.0)
                 .bind(marks.last().copied().unwrap_or(0))

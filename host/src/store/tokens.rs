@@ -119,7 +119,7 @@ pub(super) async fn read_tokens(
         .dialect
         .rows("$1", &["place", "project", "token"], &[]);
     let sql = format!(
-        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN tokens ON id = d.token AND project_id = d.project"
+        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN tokens ON id = d.token AND +project_id = d.project"
     );
     let bound = keys.iter().enumerate();
     let bound: Vec<_> = bound
