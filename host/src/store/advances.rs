@@ -207,7 +207,7 @@ pub(super) async fn finish_jobs(
     let rows = Dialect::of(tx).rows("$1", &["of_job", "ended"], &["outcome"]);
     let sql = format!(
         "UPDATE jobs SET status = d.outcome, end_at = d.ended, alarm_at = NULL \
-         FROM {rows} d WHERE jobs.id = d.of_job AND jobs.status = 'processing'"
+         FROM {rows} d WHERE jobs.id = d.of_job AND jobs.status || '' = 'processing'"
     );
     let bound: Vec<_> = finished
         .iter()

@@ -258,7 +258,7 @@ async fn lease_steps(
         "UPDATE task_runs SET host_id = $2, epoch = epoch + 1, wake_at = NULL, \
          start_at = CASE WHEN epoch = 0 THEN $3 ELSE start_at END WHERE id IN \
          (SELECT t.id FROM {rows} d JOIN task_runs t ON t.id = d.run \
-         WHERE t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
+         WHERE +t.wake_at IS NOT NULL AND t.status = 'processing'{lock_free}) \
          RETURNING id, job_id, position, start_at, component_digest, step, attempt, is_sent, is_checkpointed, state, epoch, message"
     );
     let runs: Vec<_> = due.iter().map(|run| [run.0]).collect();

@@ -203,7 +203,7 @@ pub(super) async fn advance_queues(tx: &mut Tx, of: &[OrchestrationId]) -> Resul
     let sql = format!(
         "UPDATE jobs SET is_ready = 1 FROM {rows} d WHERE \
          jobs.id = (SELECT MIN(w.id) FROM jobs w WHERE w.orchestration_id = d.queue AND w.status = 'waiting') \
-         AND (SELECT r.id FROM jobs r WHERE r.orchestration_id = d.queue AND r.status = 'processing' LIMIT 1) IS NULL"
+         AND (SELECT MIN(r.orchestration_id) FROM jobs r WHERE r.orchestration_id = d.queue AND r.status = 'processing') IS NULL"
     );
     let queues: Vec<_> = of.iter().map(|id| [id.0]).collect();
     sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -353,7 +353,7 @@ async fn record_together(tx: &mut Tx, ended: &[EndedStep]) -> Result<HashMap<Lea
          received_bytes = received_bytes + d.received, said_lines = said_lines + d.lines, said_bytes = said_bytes + d.bytes, status = d.end_status, end_at = d.ended, \
          response = COALESCE(d.answer, response), error_code = d.code, message = d.said, host_id = NULL, wake_at = NULL, \
          state = NULL, is_sent = 0, is_checkpointed = 0 \
-         FROM {rows} d WHERE task_runs.id = d.run AND task_runs.host_id = d.host AND task_runs.epoch = d.lease \
+         FROM {rows} d WHERE task_runs.id = d.run AND +task_runs.host_id = d.host AND task_runs.epoch = d.lease \
          RETURNING task_runs.id AS id, task_runs.project_id AS project_id, task_runs.job_id AS job_id, \
          task_runs.position AS position, task_runs.said_lines AS said_lines, task_runs.said_bytes AS said_bytes, \
          task_runs.epoch AS epoch"

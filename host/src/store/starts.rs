@@ -90,7 +90,7 @@ async fn lock_ready(store: &Store, tx: &mut Tx, ready: &[JobId]) -> Result<Vec<J
     let dialect = Dialect::of(tx);
     let sql = format!(
         "SELECT {} FROM {} d JOIN jobs j ON j.id = d.of_job JOIN orchestrations o ON o.id = j.orchestration_id \
-         WHERE j.status = 'waiting' AND j.is_ready = 1{}",
+         WHERE j.status || '' = 'waiting' AND +j.is_ready = 1{}",
         job_column(dialect, "j"),
         dialect.rows("$1", &["of_job"], &[]),
         dialect.lock_free("o")
@@ -110,7 +110,7 @@ async fn mark_started(tx: &mut Tx, starting: &[NewRuns], now: Timestamp) -> Resu
     let rows = Dialect::of(tx).rows("$1", &["of_job"], &[]);
     let sql = format!(
         "UPDATE jobs SET status = 'processing', is_ready = 0, start_at = $2, alarm_at = NULL FROM {rows} d \
-         WHERE jobs.id = d.of_job AND jobs.status = 'waiting' AND jobs.is_ready = 1 RETURNING jobs.id AS id"
+         WHERE jobs.id = d.of_job AND jobs.status || '' = 'waiting' AND +jobs.is_ready = 1 RETURNING jobs.id AS id"
     );
     let ids: Vec<_> = starting.iter().map(|one| [one.job.id.0]).collect();
     let started = sqlx::query(sqlx::AssertSqlSafe(sql))
