@@ -1,5 +1,6 @@
 //! The store's promises, on real databases.
 
+mod growth;
 #[path = "each.rs"]
 mod postgres;
 mod schema;

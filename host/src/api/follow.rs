@@ -35,13 +35,14 @@ impl Followed {
         let parent = parent.and_then(TraceContext::parse);
         // Sent twice, it is nobody's.
         let parent = parent.filter(|_| values.next().is_none());
-        let (mut trace, mut span) = ([0; 16], [0; 8]);
+        let mut drawn = [0; 24];
         // Without random bytes there are no ids: the request is answered all the same.
-        let is_random = state.random.fill(&mut span).is_ok();
+        let _ = state.random.fill(&mut drawn);
+        let (mut trace, mut span) = ([0; 16], [0; 8]);
+        trace.copy_from_slice(&drawn[..16]);
+        span.copy_from_slice(&drawn[16..]);
         if let Some(parent) = parent {
             trace = parent.trace;
-        } else if is_random {
-            let _ = state.random.fill(&mut trace);
         }
         let context = TraceContext {
             trace,

@@ -168,6 +168,15 @@ impl Dialect {
         format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
+    /// Those of the jobs of orchestration `$1` whose id is more than `$2`, as the beginning of a walk through their index in its
+    /// own order. SQLite begins at an equality only; PostgreSQL, told of one, may walk through the ids of everybody's jobs.
+    pub(super) fn jobs_after(self) -> &'static str {
+        match self {
+            Self::Sqlite => "orchestration_id = $1 AND id > $2",
+            Self::Postgres => "(orchestration_id, id) > ($1, $2) AND orchestration_id <= $1",
+        }
+    }
+
     /// A JSON array of these columns, to be nested in others.
     pub(super) fn json_array(self, columns: &[String]) -> String {
         let function = match self {

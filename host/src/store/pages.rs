@@ -55,16 +55,17 @@ impl Store {
             None => 0,
             Some(at) => self.mark(of, at).await?,
         };
-        let rows = sqlx::query(
-            "SELECT id FROM jobs WHERE (orchestration_id, id) > ($1, $2) AND orchestration_id <= $1 \
-             ORDER BY orchestration_id, id LIMIT $3 OFFSET $4",
-        )
-        .bind(of.0)
-        .bind(after)
-        .bind(i64::try_from(number).unwrap_or(i64::MAX))
-        .bind(i64::try_from(before % APART).unwrap_or(i64::MAX))
-        .fetch_all(&self.read)
-        .await?;
+        let sql = format!(
+            "SELECT id FROM jobs WHERE {} ORDER BY orchestration_id, id LIMIT $3 OFFSET $4",
+            self.dialect.jobs_after()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(of.0)
+            .bind(after)
+            .bind(i64::try_from(number).unwrap_or(i64::MAX))
+            .bind(i64::try_from(before % APART).unwrap_or(i64::MAX))
+            .fetch_all(&self.read)
+            .await?;
         let id = |row| Ok([Columns::of(row, "jobs").int("id")?]);
         rows.iter().map(id).collect()
     }
@@ -73,9 +74,12 @@ impl Store {
     async fn mark(&self, of: OrchestrationId, at: usize) -> Result<i64> {
         let mut marks = self.marks.of(of);
         if marks.len() <= at {
-            let sql = "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY orchestration_id, id) AS place FROM jobs \
-                       WHERE (orchestration_id, id) > ($1, $2) AND orchestration_id <= $1) n WHERE place % $3 = 0 ORDER BY place";
-            let found = sqlx::query(sql)
+            let sql = format!(
+                "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY orchestration_id, id) AS place FROM jobs \
+                 WHERE {}) n WHERE place % $3 = 0 ORDER BY place",
+                self.dialect.jobs_after()
+            );
+            let found = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(of.0)
                 .bind(marks.last().copied().unwrap_or(0))
                 .bind(i64::try_from(APART).unwrap_or(i64::MAX))

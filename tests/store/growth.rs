@@ -1,0 +1,121 @@
+//! What the size of an installation costs each statement on PostgreSQL, counted and not timed: rows that its indexes give.
+//!
+//! A statement's plan is made once for a connection, at the latest when it is first run, and that may be on an empty
+//! database. SQLite decides by the statement alone.
+
+use crate::support::database::Database;
+use crate::support::process::until;
+use crate::support::store::{NOON, TestStore, seconds_after, task};
+use orchestrator::domain::ids::{HostId, OrchestrationId};
+use orchestrator::domain::job::Status;
+use orchestrator::domain::plugin::Usage;
+use orchestrator::store::StepEnd;
+use sqlx::{AnyConnection, Connection, Row};
+
+/// How many there are beside those that are looked at.
+const OTHERS: i64 = 2_000;
+const JOBS: usize = 40;
+
+/// A job from the wish to its end, and what its client reads.
+async fn run(test: &TestStore, host: HostId, of: OrchestrationId) {
+    let (store, project) = (&test.store, test.project);
+    let job = test.job(of, NOON).await;
+    let steps = test.claim(host, NOON).await;
+    assert_eq!(steps.len(), 1);
+    for step in steps {
+        let end = StepEnd::Done {
+            status: Status::Success,
+            response: None,
+            error_code: None,
+            message: None,
+        };
+        let ended = store.end_step(step.lease, end, Usage::default(), NOON);
+        ended.await.unwrap();
+    }
+    let read = store.read_job(project, job.id).await.unwrap().unwrap();
+    assert_eq!(read.status, Status::Success);
+    let found = store.read_orchestration(project, of).await.unwrap();
+    let token = found.unwrap().token.id;
+    assert!(store.read_token(project, token).await.unwrap().is_some());
+    assert!(store.find_token(b"nobody's").await.unwrap().is_none());
+    let page = store.list_jobs(project, of, 20, 0).await.unwrap().unwrap();
+    assert_eq!(page.jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_reads_a_handful_of_rows_however_many_others_there_are() {
+    let Some(test) = TestStore::new(Database::Postgres).await else {
+        return;
+    };
+    let lease_until = seconds_after(NOON, 10);
+    let host = test.store.register_host(NOON, lease_until).await.unwrap();
+    let first = test.orchestration(vec![task("a")]).await.id;
+    // Plans everything, while there is nothing.
+    run(&test, host, first).await;
+
+    let copies = format!("FROM orchestrations, generate_series(1, {OTHERS}) n WHERE id = {first}");
+    test.sql(&[
+        format!(
+            "INSERT INTO orchestrations (project_id, revision_id, name, active, token_id, token_description, created_at, \
+             task_number, job_count) SELECT project_id, revision_id, name, active, token_id, token_description, created_at, \
+             task_number, 0 {copies}"
+        ),
+        format!(
+            "INSERT INTO tokens (project_id, description, lookup, sealed, created_at, refreshed_at, is_disabled, is_master, \
+             can_manage_buckets, can_manage_tokens, can_read_all_file_uploads, can_purge_trash) SELECT t.project_id, \
+             t.description, decode(md5(n::text), 'hex'), t.sealed, 0, 0, 0, 0, 0, 0, 0, 0 FROM tokens t, \
+             generate_series(1, {OTHERS}) n WHERE t.is_master = 1"
+        ),
+        // Of others: some that are over, and a queue of each.
+        "INSERT INTO jobs (project_id, orchestration_id, revision_id, status, is_ready, initialized_by, created_at, token_id, \
+         token_description) SELECT project_id, id, revision_id, status, 0, 'scheduler', 0, token_id, token_description \
+         FROM orchestrations, (VALUES ('waiting'), ('success'), ('error')) s (status) ORDER BY id DESC LIMIT 3000"
+            .to_owned(),
+    ])
+    .await;
+    let mut looking = AnyConnection::connect(test.url()).await.unwrap();
+    gone(&test, "query LIKE 'INSERT INTO jobs%LIMIT 3000'").await;
+    let wanted = i64::try_from(JOBS).unwrap();
+    let rows = sqlx::query("SELECT id FROM orchestrations WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(first.0)
+        .bind(wanted)
+        .fetch_all(&mut looking)
+        .await
+        .unwrap();
+    // What the copying itself has read.
+    let before = rows_read(&mut looking).await;
+
+    for row in &rows {
+        run(&test, host, OrchestrationId(row.get(0))).await;
+    }
+
+    // A connection tells what it has read when it ends, at the latest.
+    test.store.close().await;
+    looking.close().await.unwrap();
+    gone(&test, "true").await;
+    let mut looking = AnyConnection::connect(test.url()).await.unwrap();
+    let each = (rows_read(&mut looking).await - before) / wanted;
+    println!("{each} rows a job");
+    assert!(each > 10, "they are not counted: {each}");
+    assert!(each < 200, "{each}");
+}
+
+/// Returns once no connection is left, but the one that looks, of which this is true.
+async fn gone(test: &TestStore, of: &str) {
+    let sql = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {of}"
+    );
+    until("connections to end", || async {
+        let mut looking = AnyConnection::connect(test.url()).await.unwrap();
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+        let left: i64 = query.fetch_one(&mut looking).await.unwrap().get(0);
+        looking.close().await.unwrap();
+        (left == 0).then_some(()).ok_or(left.to_string())
+    })
+    .await;
+}
+
+async fn rows_read(connection: &mut AnyConnection) -> i64 {
+    let sql = "SELECT SUM(idx_tup_read)::bigint FROM pg_stat_user_indexes";
+    sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
+}
