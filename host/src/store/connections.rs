@@ -39,6 +39,7 @@ struct Shared {
     permits: Arc<Semaphore>,
     /// The one that came back last is the last one.
     kept: Mutex<Vec<Kept>>,
+    /// The pool takes connections back in tasks of its own, wherever they are dropped.
     runtime: Handle,
 }
 
@@ -52,7 +53,6 @@ struct Kept {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The pool takes them back in a task of its own, wherever this is dropped.
         let _inside = self.runtime.enter();
         self.kept().clear();
     }
@@ -64,6 +64,7 @@ impl Shared {
     }
 
     fn keep(&self, kept: Kept) {
+        let _inside = self.runtime.enter();
         let mut all = self.kept();
         let idle = all.iter().take_while(|one| one.used_at.elapsed() > IDLE);
         let idle = idle.count();
@@ -159,6 +160,8 @@ impl Lent {
 
     /// Its state is unknown, and it is used no more.
     pub(super) fn give_up(mut self) {
+        let of = Arc::clone(&self.of);
+        let _inside = of.runtime.enter();
         if let Some(mut kept) = self.kept.take() {
             kept.connection.close_on_drop();
         }
