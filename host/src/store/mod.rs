@@ -221,7 +221,7 @@ impl StoreError {
                 reason: reason.clone(),
             },
             Self::Address(reason) => Self::Address(reason.clone()),
-            Self::OverQuota(over) => Self::OverQuota(over.clone()),
+            Self::OverQuota(over) => Self::OverQuota(*over),
             Self::ProjectClosed => Self::ProjectClosed,
             Self::Closing | Self::Migration(_) => Self::Closing,
         }
