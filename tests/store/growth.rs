@@ -97,8 +97,7 @@ async fn a_job_reads_a_handful_of_rows_however_many_others_there_are() {
     let each = (rows_read(&mut looking).await - before) / wanted;
     println!("{each} rows a job");
     assert!(each > 10, "they are not counted: {each}");
-    // One statement that walks through the others reads two thousand; what a busy server tells late of the copying is less.
-    assert!(each < 1_500, "{each}");
+    assert!(each < 200, "{each}");
 }
 
 /// Returns once no connection is left, but the one that looks, of which this is true.
