@@ -1,7 +1,7 @@
 //! A claim of 32 jobs of many projects: a long history is to cost it nothing.
 
+use super::compare;
 use super::database::{Database, Failure, Filled, NOON, add_orchestrations, add_projects, numbers};
-use super::{MOST, compare};
 use orchestrator::domain::ids::{OrchestrationId, ProjectId};
 use orchestrator::domain::job::{Initiator, Status};
 use orchestrator::domain::plugin::Usage;
@@ -32,7 +32,6 @@ pub async fn measure(database: &Database, sizes: &[i64]) -> Result<bool, Failure
         "claim of 32 jobs, no history (baseline)",
         &baseline,
         &baseline,
-        MOST,
     );
     let mut holds = true;
     for (size, _, times) in of_sizes {
@@ -40,7 +39,6 @@ pub async fn measure(database: &Database, sizes: &[i64]) -> Result<bool, Failure
             &format!("claim of 32 jobs, {size} finished jobs"),
             &times,
             &baseline,
-            MOST,
         );
     }
     Ok(holds)

@@ -1,7 +1,7 @@
 //! A pass of the scheduler: it is to cost what is due, not what exists.
 
+use super::compare;
 use super::database::{Database, Failure, Filled, NOON, add_orchestrations, add_projects};
-use super::{MOST, compare};
 use orchestrator::clock::Clock;
 use orchestrator::domain::time::Timestamp;
 use orchestrator::scheduler::Scheduler;
@@ -33,7 +33,6 @@ pub async fn measure(database: &Database, sizes: &[i64]) -> Result<bool, Failure
         "scheduler pass, 100 due of 1,000 (baseline)",
         &baseline,
         &baseline,
-        MOST,
     );
     let mut holds = true;
     for (size, _, times) in of_sizes {
@@ -41,7 +40,6 @@ pub async fn measure(database: &Database, sizes: &[i64]) -> Result<bool, Failure
             &format!("scheduler pass, 100 due of {size}"),
             &times,
             &baseline,
-            MOST,
         );
     }
     Ok(holds)

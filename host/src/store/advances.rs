@@ -142,7 +142,7 @@ async fn find_idle(
     let ids: Vec<_> = ends.keys().map(|id| [id.0]).collect();
     let rows = Dialect::of(tx).rows("$1", &["of_job"], &[]);
     let sql = format!(
-        "SELECT {}, (SELECT o.token_id FROM orchestrations o WHERE o.id = jobs.orchestration_id AND o.deleted_at IS NULL) \
+        "SELECT {}, (SELECT o.token_id FROM orchestrations o WHERE o.id = jobs.orchestration_id AND +o.deleted_at IS NULL) \
          AS live_token, (SELECT p.disabled_at FROM projects p WHERE p.id = jobs.project_id) AS disabled_at \
          FROM {rows} d JOIN jobs ON jobs.id = d.of_job WHERE \
          (SELECT t.id FROM task_runs t WHERE t.job_id = jobs.id AND t.status = 'processing' LIMIT 1) IS NULL",

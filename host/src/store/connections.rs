@@ -4,6 +4,9 @@
 //! and would hand them out in turn, so that each keeps its statements and plans cold. So those in use stay here: one that
 //! was used within [`TRUSTED`] is taken to be alive, any other one is asked first, as is one whose query was cut off. What
 //! is not needed for a while goes back to the pool, which closes it in its time, and opens them all.
+//!
+//! A connection keeps the plans of its statements, also those that it made while tables were small. It makes them anew
+//! whenever it was used twice as often as the last time: seldom, and never long after tables have grown, which they do by use.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -26,6 +29,8 @@ const TRUSTED: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(60);
 /// So does one after this time, however busy: the pool replaces it.
 const LIFE: Duration = Duration::from_secs(30 * 60);
+/// Its first plans are made anew after so many uses.
+const FIRST_PLANS: u64 = 16;
 /// For how long one is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +44,8 @@ struct Shared {
     permits: Arc<Semaphore>,
     /// The one that came back last is the last one.
     kept: Mutex<Vec<Kept>>,
+    /// Has a connection forget its plans.
+    forget_plans: Option<&'static str>,
     /// The pool takes connections back in tasks of its own, wherever they are dropped.
     runtime: Handle,
 }
@@ -47,6 +54,7 @@ struct Kept {
     connection: PoolConnection<Any>,
     opened_at: Instant,
     used_at: Instant,
+    uses: u64,
     /// Its last query was not seen to its end.
     is_cut_off: bool,
 }
@@ -90,12 +98,13 @@ pub(super) struct Lent {
 
 impl Connections {
     /// Called within the runtime that the pool is to be used on.
-    pub(super) fn new(pool: AnyPool) -> Self {
+    pub(super) fn new(pool: AnyPool, forget_plans: Option<&'static str>) -> Self {
         let number = pool.options().get_max_connections();
         Self(Arc::new(Shared {
             pool,
             permits: Arc::new(Semaphore::new(number as usize)),
             kept: Mutex::default(),
+            forget_plans,
             runtime: Handle::current(),
         }))
     }
@@ -117,16 +126,30 @@ impl Connections {
                     connection: self.0.pool.acquire().await?,
                     opened_at: now,
                     used_at: now,
+                    uses: 1,
                     is_cut_off: false,
                 });
                 return Ok(lent);
             };
             let is_trusted = !kept.is_cut_off && kept.used_at.elapsed() < TRUSTED;
-            if is_trusted || kept.connection.ping().await.is_ok() {
+            if (is_trusted || kept.connection.ping().await.is_ok())
+                && self.plan_anew(&mut kept).await.is_ok()
+            {
                 lent.kept = Some(kept);
                 return Ok(lent);
             }
             kept.connection.close_on_drop();
+        }
+    }
+
+    /// Counts a use, and has the connection make new plans where it is time to.
+    async fn plan_anew(&self, kept: &mut Kept) -> sqlx::Result<()> {
+        kept.uses += 1;
+        match self.0.forget_plans {
+            Some(sql) if kept.uses >= FIRST_PLANS && kept.uses.is_power_of_two() => {
+                kept.connection.execute(sql).await.map(drop)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -262,10 +285,14 @@ mod tests {
     use sqlx::any::AnyPoolOptions;
 
     async fn connections(number: u32) -> Connections {
+        planning(number, None).await
+    }
+
+    async fn planning(number: u32, forget_plans: Option<&'static str>) -> Connections {
         sqlx::any::install_default_drivers();
         let pool = AnyPoolOptions::new().max_connections(number);
         // Each connection has a database of its own, so a table tells which one it is.
-        Connections::new(pool.connect("sqlite::memory:").await.unwrap())
+        Connections::new(pool.connect("sqlite::memory:").await.unwrap(), forget_plans)
     }
 
     async fn mark(lent: &mut Lent, name: &'static str) {
@@ -325,6 +352,25 @@ mod tests {
         lent.give_up();
 
         assert!(marks(&connections).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn plans_are_made_anew_whenever_the_uses_have_doubled() {
+        let connections = planning(1, Some("INSERT INTO a VALUES (1)")).await;
+        let mut lent = connections.lend().await.unwrap();
+        mark(&mut lent, "a").await;
+        lent.give_back();
+
+        let mut times = Vec::new();
+        for uses in 2..=70 {
+            let count = sqlx::query_scalar("SELECT COUNT(*) FROM a").fetch_one(&connections);
+            let count: i64 = count.await.unwrap();
+            if usize::try_from(count).unwrap() > times.len() {
+                times.push(uses);
+            }
+        }
+
+        assert_eq!(times, [16, 32, 64]);
     }
 
     #[tokio::test]

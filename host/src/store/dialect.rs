@@ -69,7 +69,7 @@ impl Dialect {
                 "SET idle_in_transaction_session_timeout = '30s'",
                 // Queries here are short: compiling one takes longer than running it.
                 "SET jit = off",
-                // And each has the plan that it is meant to have, whatever it binds: made once, not five times more.
+                // And each has the plan that it is meant to have, whatever it binds: not made five times more for that.
                 "SET plan_cache_mode = force_generic_plan",
                 // Every query has an index that it is meant to walk, in its order. Plans are kept for a connection's life:
                 // one that was made while a table was small must not read all of it once it is large.
@@ -85,6 +85,14 @@ impl Dialect {
             sqlx::query(*setting).execute(&mut *connection).await?;
         }
         Ok(())
+    }
+
+    /// Has a connection plan its statements anew, by the present size of the tables; `None` where that plays no part.
+    pub(super) fn forget_plans(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("DISCARD PLANS"),
+        }
     }
 
     /// Brings the schema up to date. Hosts that start at once wait for each other (on PostgreSQL by an advisory lock).
@@ -178,12 +186,12 @@ impl Dialect {
     }
 
     /// A JSON array of these columns, to be nested in others.
-    pub(super) fn json_array(self, columns: &[String]) -> String {
+    pub(super) fn json_array(self, columns: &str) -> String {
         let function = match self {
             Self::Sqlite => "json_array",
             Self::Postgres => "json_build_array",
         };
-        format!("{function}({})", columns.join(", "))
+        format!("{function}({columns})")
     }
 
     /// A JSON array of that of each row, in no order; PostgreSQL says `NULL` where there are none.

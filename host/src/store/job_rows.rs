@@ -63,19 +63,8 @@ pub(super) struct JobRow {
 }
 
 /// The columns that a [`RunRow`] has, in its order.
-const RUN_COLUMNS: [&str; 11] = [
-    "id",
-    "position",
-    "status",
-    "start_at",
-    "end_at",
-    "response",
-    "error_code",
-    "message",
-    "cpu_micros",
-    "sent_bytes",
-    "received_bytes",
-];
+const RUN_COLUMNS: &str = "t.id, t.position, t.status, t.start_at, t.end_at, t.response, t.error_code, t.message, \
+    t.cpu_micros, t.sent_bytes, t.received_bytes";
 
 /// A row of `task_runs`.
 #[derive(Deserialize)]
@@ -96,13 +85,13 @@ struct RunRow {
 
 /// Selects a job as the column `job`, of the table or alias `of`.
 pub(super) fn job_column(dialect: Dialect, of: &str) -> String {
-    let job = dialect.json_array(&JOB_COLUMNS.map(|name| format!("{of}.{name}")));
+    let job = dialect.json_array(&JOB_COLUMNS.map(|name| format!("{of}.{name}")).join(", "));
     format!("{} AS job", dialect.json_text(&job))
 }
 
 /// Selects the task runs of a job as the column `runs`, of the table or alias `of`.
 pub(super) fn runs_column(dialect: Dialect, of: &str) -> String {
-    let run = dialect.json_array(&RUN_COLUMNS.map(|name| format!("t.{name}")));
+    let run = dialect.json_array(RUN_COLUMNS);
     let runs = dialect.json_of_all(&run);
     let runs = dialect.json_text(&runs);
     format!("(SELECT {runs} FROM task_runs t WHERE t.job_id = {of}.id) AS runs")

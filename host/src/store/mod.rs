@@ -275,11 +275,11 @@ impl Store {
         let write = pool(dialect, writers).connect_with(options.clone()).await?;
         dialect.migrate(&write).await?;
         job_events::settle_moved(&mut *write.acquire().await?).await?;
-        let write = Connections::new(write);
+        let write = Connections::new(write, dialect.forget_plans());
         let read = pool(dialect, READ_CONNECTIONS)
             .connect_with(options)
             .await?;
-        let read = Connections::new(read);
+        let read = Connections::new(read, dialect.forget_plans());
         let opened = Opened {
             dialect,
             read,

@@ -214,7 +214,7 @@ async fn lock_orchestrations(
     let sql = format!(
         "SELECT o.id AS id, o.project_id AS project_id, o.revision_id AS revision_id, o.active AS active, \
          o.token_id AS token_id, o.token_description AS token_description \
-         FROM {} d JOIN orchestrations o ON o.id = d.id WHERE o.deleted_at IS NULL ORDER BY o.id{}",
+         FROM {} d JOIN orchestrations o ON o.id = d.id WHERE +o.deleted_at IS NULL ORDER BY o.id{}",
         dialect.rows("$1", &["id"], &[]),
         dialect.lock("o")
     );

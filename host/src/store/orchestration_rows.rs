@@ -12,26 +12,9 @@ use sqlx::any::AnyRow;
 use std::sync::Arc;
 
 /// The columns that an [`OrchestrationRow`] has, in its order.
-const COLUMNS: [&str; 18] = [
-    "o.id",
-    "o.project_id",
-    "o.revision_id",
-    "o.name",
-    "o.crontab_record",
-    "o.active",
-    "o.token_id",
-    "o.token_description",
-    "o.created_at",
-    "o.paused_at",
-    "o.last_scheduled_at",
-    "o.next_scheduled_at",
-    "o.task_number",
-    "o.last_executed_job_id",
-    "j.status",
-    "j.created_at",
-    "j.start_at",
-    "j.end_at",
-];
+const COLUMNS: &str = "o.id, o.project_id, o.revision_id, o.name, o.crontab_record, o.active, o.token_id, \
+    o.token_description, o.created_at, o.paused_at, o.last_scheduled_at, o.next_scheduled_at, o.task_number, \
+    o.last_executed_job_id, j.status, j.created_at, j.start_at, j.end_at";
 const FROM: &str = "orchestrations o LEFT JOIN jobs j ON j.id = o.last_executed_job_id";
 
 /// A row of `orchestrations` and its newest job that has started.
@@ -59,7 +42,7 @@ pub(super) struct OrchestrationRow {
 
 /// Selects an orchestration as the column `orchestration`, `FROM` [`FROM`].
 fn column(dialect: Dialect) -> String {
-    let orchestration = dialect.json_array(&COLUMNS.map(str::to_owned));
+    let orchestration = dialect.json_array(COLUMNS);
     format!("{} AS orchestration", dialect.json_text(&orchestration))
 }
 
@@ -134,7 +117,7 @@ pub(super) async fn find_rows(
         .rows("$1", &["place", "project", "wanted"], &[]);
     let sql = format!(
         "SELECT d.place AS place, {} FROM {rows} d CROSS JOIN {FROM} \
-         WHERE o.id = d.wanted AND o.project_id = d.project AND o.deleted_at IS NULL",
+         WHERE o.id = d.wanted AND +o.project_id = d.project AND +o.deleted_at IS NULL",
         column(store.dialect)
     );
     let bound = keys.iter().enumerate();
