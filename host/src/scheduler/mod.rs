@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Due orchestrations listed at once, by their ids: projects are served in turns within a list.
 const MOST_LISTED: u32 = 50_000;
 /// Jobs made in one transaction: bounds how long other writes wait.
-const PER_TRANSACTION: usize = 200;
+const PER_TRANSACTION: usize = 100;
 /// Another host may have saved an orchestration, or the clock may have jumped: looked for at least this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
