@@ -176,12 +176,14 @@ impl Dialect {
         format!("(SELECT {} FROM {each})", columns.join(", "))
     }
 
-    /// Those of the jobs of orchestration `$1` whose id is more than `$2`, as the beginning of a walk through their index in its
+    /// Those of the jobs of orchestration `$1` whose id is more than `job`, as the beginning of a walk through their index in its
     /// own order. SQLite begins at an equality only; PostgreSQL, told of one, may walk through the ids of everybody's jobs.
-    pub(super) fn jobs_after(self) -> &'static str {
+    pub(super) fn jobs_after(self, job: &str) -> String {
         match self {
-            Self::Sqlite => "orchestration_id = $1 AND id > $2",
-            Self::Postgres => "(orchestration_id, id) > ($1, $2) AND orchestration_id <= $1",
+            Self::Sqlite => format!("orchestration_id = $1 AND id > {job}"),
+            Self::Postgres => {
+                format!("(orchestration_id, id) > ($1, {job}) AND orchestration_id <= $1")
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::dialect::Dialect;
 use super::job_events::News;
-use super::job_rows::{job_column, runs_column};
+use super::job_rows::{JOB_COLUMNS, job_column, runs_column};
 use super::locks::lock_orchestration_of_job;
 use super::pages::APART;
 use super::rows::{Columns, to_json};
@@ -16,6 +16,7 @@ use crate::domain::ids::{JobId, OrchestrationId, ProjectId, TokenId};
 use crate::domain::job::{Job, Status};
 use crate::domain::time::Timestamp;
 use crate::metrics::JobEnd;
+use std::cmp::Reverse;
 
 /// What became of the wish to cancel a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,25 +38,30 @@ pub struct JobPage {
 const COUNT: &str =
     "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL";
 
-/// A page near the newest job. Ids first: what is passed over is walked over in the index only. As a range: where the
-/// orchestration is one and the order that of the ids alone, PostgreSQL may walk through everybody's jobs to the first of these. A plus keeps the indexes of the
-/// whole project out of it, which lead to all of its jobs.
-fn near_page(dialect: Dialect) -> String {
-    let (job, runs) = (job_column(dialect, "jobs"), runs_column(dialect, "jobs"));
-    let ids = "SELECT id FROM jobs WHERE orchestration_id >= $1 AND orchestration_id <= $1 \
-               ORDER BY orchestration_id DESC, id DESC LIMIT $3 OFFSET $4";
+/// The jobs of a page, which `walk` leads to, with the column `total` if one is asked for.
+fn page(dialect: Dialect, walk: &str, total: &str) -> String {
+    let (job, runs) = (job_column(dialect, "page"), runs_column(dialect, "page"));
+    let columns = JOB_COLUMNS.join(", ");
+    // The project is asked of the page only: what is passed over is walked over in the index.
     format!(
-        "SELECT {job}, {runs}, ({COUNT}) AS job_count FROM jobs WHERE id IN ({ids}) AND +project_id = $2 ORDER BY id DESC"
+        "SELECT {job}, {runs}{total} FROM (SELECT {columns} FROM jobs WHERE {walk} LIMIT $3 OFFSET $4) page \
+         WHERE page.project_id = $2"
     )
 }
 
-/// A page of these ids.
+/// A page near the newest job. As a range: where the orchestration is one and the order that of the ids alone, PostgreSQL may
+/// walk through everybody's jobs to the first of these.
+fn near_page(dialect: Dialect) -> String {
+    let walk =
+        "orchestration_id >= $1 AND orchestration_id <= $1 ORDER BY orchestration_id DESC, id DESC";
+    page(dialect, walk, &format!(", ({COUNT}) AS job_count"))
+}
+
+/// A page behind job `$5`, oldest first.
 fn deep_page(dialect: Dialect) -> String {
-    let (job, runs) = (job_column(dialect, "jobs"), runs_column(dialect, "jobs"));
-    let ids = dialect.rows("$1", &["of_job"], &[]);
-    format!(
-        "SELECT {job}, {runs} FROM {ids} d JOIN jobs ON jobs.id = d.of_job WHERE +project_id = $2 ORDER BY id DESC"
-    )
+    let behind = dialect.jobs_after("$5");
+    let walk = format!("{behind} ORDER BY orchestration_id, id");
+    page(dialect, &walk, "")
 }
 
 impl Store {
@@ -91,13 +97,15 @@ impl Store {
         let rows = if offset <= APART {
             near
         } else {
-            let page = self.deep_page_of_jobs(orchestration, total, limit, offset);
-            let page = to_json("jobs", &page.await?)?;
-            let query = sqlx::query(sqlx::AssertSqlSafe(deep_page(self.dialect)));
-            let query = query.bind(page).bind(project.0);
-            query.fetch_all(&self.read).await?
+            let place = self.place_of_page(orchestration, total, limit, offset);
+            let place = place.await?;
+            let page = sqlx::query(sqlx::AssertSqlSafe(deep_page(self.dialect)));
+            let page = page.bind(orchestration.0).bind(project.0);
+            let page = page.bind(place.jobs).bind(place.passed);
+            page.bind(place.after).fetch_all(&self.read).await?
         };
-        let jobs = self.read_jobs_with_runs(&rows).await?;
+        let mut jobs = self.read_jobs_with_runs(&rows).await?;
+        jobs.sort_by_key(|job| Reverse(job.id));
         Ok(Some(JobPage { jobs, total }))
     }
 
@@ -111,7 +119,8 @@ impl Store {
         let deep = sqlx::query(sqlx::AssertSqlSafe(
             self.explained(&deep_page(self.dialect)),
         ));
-        let deep = deep.bind("[[1], [2]]").bind(1_i64);
+        let deep = deep.bind(1_i64).bind(1_i64).bind(50_i64).bind(0_i64);
+        let deep = deep.bind(1_i64);
         Ok([self.plan(near).await?, self.plan(deep).await?])
     }
 

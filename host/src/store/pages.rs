@@ -37,37 +37,40 @@ impl Marks {
     }
 }
 
+/// Where a walk to a page begins, from the oldest job of its orchestration to the newest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Behind this job.
+    pub(super) after: i64,
+    /// So many are walked over.
+    pub(super) passed: i64,
+    /// So many are the page's.
+    pub(super) jobs: i64,
+}
+
 impl Store {
-    /// The ids of the jobs of a page that begins `offset` behind the newest one, of an orchestration that has `total`.
-    pub(super) async fn deep_page_of_jobs(
+    /// Of the page that begins `offset` behind the newest job of an orchestration that has `total`.
+    pub(super) async fn place_of_page(
         &self,
         of: OrchestrationId,
         total: u64,
         limit: u32,
         offset: u64,
-    ) -> Result<Vec<[i64; 1]>> {
+    ) -> Result<Place> {
         // Numbered from the oldest, those of the page come after `before`.
         let last = total.saturating_sub(offset);
-        let number = last.min(u64::from(limit));
-        let before = last - number;
+        let jobs = last.min(u64::from(limit));
+        let before = last - jobs;
         let place = usize::try_from(before / APART).unwrap_or(usize::MAX);
         let after = match place.checked_sub(1) {
             None => 0,
             Some(at) => self.mark(of, at).await?,
         };
-        let sql = format!(
-            "SELECT id FROM jobs WHERE {} ORDER BY orchestration_id, id LIMIT $3 OFFSET $4",
-            self.dialect.jobs_after()
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(of.0)
-            .bind(after)
-            .bind(i64::try_from(number).unwrap_or(i64::MAX))
-            .bind(i64::try_from(before % APART).unwrap_or(i64::MAX))
-            .fetch_all(&self.read)
-            .await?;
-        let id = |row| Ok([Columns::of(row, "jobs").int("id")?]);
-        rows.iter().map(id).collect()
+        Ok(Place {
+            after,
+            passed: i64::try_from(before % APART).unwrap_or(i64::MAX),
+            jobs: i64::try_from(jobs).unwrap_or(i64::MAX),
+        })
     }
 
     /// The mark at that place; finds those up to the newest job where it is not known yet.
@@ -77,7 +80,7 @@ impl Store {
             let sql = format!(
                 "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY orchestration_id, id) AS place FROM jobs \
                  WHERE {}) n WHERE place % $3 = 0 ORDER BY place",
-                self.dialect.jobs_after()
+                self.dialect.jobs_after("$2")
             );
             let found = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(of.0)

@@ -10,8 +10,10 @@ use crate::domain::time::Timestamp;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+use std::rc::Rc;
 
 /// One execution of an orchestration. Lists leave `tasks` out.
 #[derive(JsonSchema, Serialize)]
@@ -28,7 +30,7 @@ pub(in crate::api) struct JobShape<'a> {
     initialized_by: Initiator,
     token: TokenShape<'a>,
     initiator_token: Option<InitiatorShape<'a>>,
-    results: Option<ResultsShape<'a>>,
+    results: Option<ResultsShape>,
     notifications_emails: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<&'a [Task]>,
@@ -56,13 +58,28 @@ pub(in crate::api) struct InitiatorShape<'a> {
 /// `phases` groups the entries of `tasks`.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "JobResults")]
-pub(in crate::api) struct ResultsShape<'a> {
-    tasks: Vec<EntryShape<'a>>,
-    phases: Vec<Vec<EntryShape<'a>>>,
+pub(in crate::api) struct ResultsShape {
+    #[schemars(with = "Vec<EntryShape<'_>>")]
+    tasks: Vec<Printed>,
+    #[schemars(with = "Vec<Vec<EntryShape<'_>>>")]
+    phases: Vec<Vec<Printed>>,
+}
+
+/// An entry, printed once for the two lists that it is in. Cloning it is cheap.
+#[derive(Clone)]
+struct Printed(Rc<serde_json::Result<Box<RawValue>>>);
+
+impl Serialize for Printed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &*self.0 {
+            Ok(text) => text.serialize(serializer),
+            Err(error) => Err(S::Error::custom(error)),
+        }
+    }
 }
 
 /// The task as configured, and what became of it.
-#[derive(Clone, JsonSchema, Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "TaskResult")]
 pub(in crate::api) struct EntryShape<'a> {
@@ -132,13 +149,15 @@ pub(super) fn initiator(token: &InitiatorToken) -> InitiatorShape<'_> {
 }
 
 /// Only tasks that have started have an entry, and only phases with an entry are listed.
-fn results<'a>(job: &'a Job, tasks: &'a [Task]) -> ResultsShape<'a> {
+fn results(job: &Job, tasks: &[Task]) -> ResultsShape {
     let in_range = |range: std::ops::Range<usize>| {
         let runs = job
             .task_runs
             .iter()
             .filter(move |run| range.contains(&run.position));
-        runs.filter_map(|run| Some(entry(job.id, tasks.get(run.position)?, run)))
+        let entries = runs.filter_map(|run| Some(entry(job.id, tasks.get(run.position)?, run)));
+        entries
+            .map(|entry| Printed(Rc::new(to_raw_value(&entry))))
             .collect::<Vec<_>>()
     };
     let mut phases: Vec<_> = phases::ranges(tasks).into_iter().map(in_range).collect();
