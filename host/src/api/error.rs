@@ -17,10 +17,9 @@ use crate::store::{PluginUse, StoreError, TokenUse};
 use crate::tokens::{RemoteError, TokenError};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use schemars::JsonSchema;
@@ -366,15 +365,15 @@ pub(super) struct Envelope<'a> {
 }
 
 /// Turns every failure of the calls inside, their panics included, into the envelope, and logs it.
-pub(super) async fn wrap_in_envelope(
-    State(state): State<ApiState>,
+pub(super) async fn wrap_in_envelope<F: Future<Output = Response>>(
+    state: &ApiState,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     // Nothing that outlives the handler is left half changed by its end: writes are transactions of the store.
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answer = AssertUnwindSafe(next(request)).catch_unwind().await;
     let mut response = answer
         .unwrap_or_else(|panic| ApiError::Panicked(panic_text(panic.as_ref())).into_response());
     let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() else {
@@ -385,7 +384,7 @@ pub(super) async fn wrap_in_envelope(
     if let ApiError::TooManyRequests { whose, .. } = &*error {
         state.metrics.request_limited(whose);
     }
-    let exception_id = new_exception_id(&state);
+    let exception_id = new_exception_id(state);
     if status.is_server_error() {
         tracing::error!(exception_id, %method, path, code, "request failed: {}", error.chain());
     } else {

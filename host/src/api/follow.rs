@@ -59,19 +59,19 @@ impl Followed {
 }
 
 /// Names the request in all lines that it writes to the log.
-pub(super) async fn name_request(
-    State(state): State<ApiState>,
+pub(super) async fn name_request<F: Future<Output = Response>>(
+    state: &ApiState,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let followed = Followed::of(request.headers(), &state);
+    let followed = Followed::of(request.headers(), state);
     let span = tracing::info_span!(
         "request",
         trace = followed.context.trace_text(),
         project = tracing::field::Empty,
     );
     request.extensions_mut().insert(followed);
-    next.run(request).instrument(span).await
+    next(request).instrument(span).await
 }
 
 /// Notes in the log whose request it is.

@@ -2,13 +2,12 @@
 
 use super::ApiState;
 use super::addresses::{Connection, is_https};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::middleware::Next;
 use axum::response::Response;
 
 /// On every answer. Answers are one project's own: nobody on the way keeps them.
@@ -25,15 +24,15 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 /// Half a year, in seconds. Where the client came over TLS.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 
-pub(super) async fn guard_browsers(
-    State(state): State<ApiState>,
+pub(super) async fn guard_browsers<F: Future<Output = Response>>(
+    state: &ApiState,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let connection = request.extensions().get::<ConnectInfo<Connection>>();
     let connection = connection.map(|ConnectInfo(connection)| connection);
     let is_https = is_https(&state.settings, request.headers(), connection);
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(value);

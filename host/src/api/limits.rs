@@ -10,8 +10,7 @@
 use super::addresses::{Connection, client_address};
 use super::{ApiError, ApiState};
 use crate::domain::time::Timestamp;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -181,17 +180,17 @@ impl BodyMemory {
 }
 
 /// Refuses the requests of an address that asks too much.
-pub(super) async fn limit_addresses(
-    State(state): State<ApiState>,
+pub(super) async fn limit_addresses<F: Future<Output = Response>>(
+    state: &ApiState,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let connection = request.extensions().get::<ConnectInfo<Connection>>();
     let connection = connection.map(|ConnectInfo(connection)| connection);
     let address = client_address(&state.settings, request.headers(), connection);
     let buckets = &state.limiter.0.addresses;
     match buckets.take(network(address), state.clock.now()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next(request).await,
         Err(wait) => too_many("address")(wait).into_response(),
     }
 }

@@ -9,7 +9,6 @@ use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
-use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
 use url::Url;
@@ -27,16 +26,16 @@ impl Prefix {
 }
 
 /// Hands the request on with its path tidied.
-pub(super) async fn tidy_path(
-    axum::extract::State(prefix): axum::extract::State<Prefix>,
+pub(super) async fn tidy_path<F: Future<Output = Response>>(
+    prefix: &Prefix,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     if let Some(uri) = tidy_uri(request.uri(), &prefix.0) {
         let written = std::mem::replace(request.uri_mut(), uri);
         request.extensions_mut().insert(AsWritten(written));
     }
-    next.run(request).await
+    next(request).await
 }
 
 /// `None` where the address is tidy already.

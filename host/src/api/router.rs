@@ -12,9 +12,10 @@ use super::{
 };
 use crate::domain::role::Role;
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use tower::ServiceBuilder;
 
 /// The whole API as one service.
 pub fn router(state: ApiState) -> Router {
@@ -28,18 +29,37 @@ pub fn router(state: ApiState) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn_with_state(state.clone(), follow::count_request));
-    let prefix = paths::Prefix::of(state.settings.public_url.as_deref());
-    // As one layer, from the outside in: each `layer` of a router is boxed, and boxed anew for every request.
-    let around = ServiceBuilder::new()
-        .layer(from_fn_with_state(state.clone(), follow::name_request))
-        .layer(from_fn_with_state(state.clone(), guards::guard_browsers))
-        .layer(from_fn(cors::allow_browsers))
-        .layer(from_fn_with_state(state.clone(), error::wrap_in_envelope))
-        .layer(from_fn_with_state(state.clone(), limits::limit_addresses))
-        .layer(from_fn_with_state(prefix, paths::tidy_path));
+    let around = Around {
+        prefix: paths::Prefix::of(state.settings.public_url.as_deref()),
+        state: state.clone(),
+    };
     Router::new()
         .fallback_service(served.with_state(state))
-        .layer(around)
+        .layer(from_fn_with_state(around, surround))
+}
+
+/// What those around the table know. Cloning it is cheap.
+#[derive(Clone)]
+struct Around {
+    prefix: paths::Prefix,
+    state: ApiState,
+}
+
+/// From the outside in. As one layer: each `layer` of a router is boxed and cloned anew for every request.
+async fn surround(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let Around { prefix, state } = &around;
+    follow::name_request(state, request, |request| {
+        guards::guard_browsers(state, request, |request| {
+            cors::allow_browsers(request, |request| {
+                error::wrap_in_envelope(state, request, |request| {
+                    limits::limit_addresses(state, request, |request| {
+                        paths::tidy_path(prefix, request, |request| next.run(request))
+                    })
+                })
+            })
+        })
+    })
+    .await
 }
 
 fn table() -> Router<ApiState> {

@@ -26,6 +26,10 @@ impl Marks {
 
     fn keep(&self, orchestration: OrchestrationId, marks: &[i64]) {
         let mut kept = self.lock();
+        let known = kept.get(&orchestration).map_or(0, Vec::len);
+        if known >= marks.len() {
+            return;
+        }
         if kept.values().map(Vec::len).sum::<usize>() + marks.len() > MOST_KEPT {
             kept.clear();
         }
@@ -73,19 +77,28 @@ impl Store {
         })
     }
 
-    /// The mark at that place; finds those up to the newest job where it is not known yet.
+    /// The mark at that place; finds those up to it where it is not known yet.
     async fn mark(&self, of: OrchestrationId, at: usize) -> Result<i64> {
         let mut marks = self.marks.of(of);
         if marks.len() <= at {
+            // From mark to mark, which walks over what is between them without looking at it.
+            let next = |behind| {
+                format!(
+                    "(SELECT id FROM jobs WHERE {} ORDER BY orchestration_id, id LIMIT 1 OFFSET $3)",
+                    self.dialect.jobs_after(behind)
+                )
+            };
+            let (first, next) = (next("$2"), next("m.id"));
             let sql = format!(
-                "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY orchestration_id, id) AS place FROM jobs \
-                 WHERE {}) n WHERE place % $3 = 0 ORDER BY place",
-                self.dialect.jobs_after("$2")
+                "WITH RECURSIVE m(id) AS (SELECT {first} UNION ALL SELECT {next} FROM m WHERE m.id IS NOT NULL) \
+                 SELECT id FROM m WHERE id IS NOT NULL LIMIT $4"
             );
+            let missing = (at + 1).saturating_sub(marks.len());
             let found = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(of.0)
                 .bind(marks.last().copied().unwrap_or(0))
-                .bind(i64::try_from(APART).unwrap_or(i64::MAX))
+                .bind(i64::try_from(APART - 1).unwrap_or(i64::MAX))
+                .bind(i64::try_from(missing).unwrap_or(i64::MAX))
                 .fetch_all(&self.read)
                 .await?;
             for row in &found {
