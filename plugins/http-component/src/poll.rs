@@ -9,7 +9,7 @@ use crate::Exchange;
 use crate::address::next_address;
 use crate::answer::{Answer, Job, status_line};
 use crate::delays::before_poll;
-use crate::start::{CONNECT_TIMEOUT, job_ended, waiting_for};
+use crate::start::{job_ended, waiting_for};
 use crate::state::{Poll, State};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,7 +94,6 @@ fn request(method: &str, address: &Address, context: &Context) -> Request {
     Request::new(method, address.to_string())
         .header("Accept", "application/json")
         .header("X-KBC-RunId", &context.run_id)
-        .connect_timeout(CONNECT_TIMEOUT)
         .answer_timeout(ANSWER_TIMEOUT)
 }
 

@@ -14,8 +14,6 @@ use crate::answer::{Answer, Job, status_line};
 use crate::delays::before_poll;
 use crate::state::{Poll, State};
 
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 #[derive(Deserialize)]
 struct Config {
     /// The component does nothing twice for the same `Idempotency-Key`.
@@ -38,8 +36,7 @@ pub fn start_again(context: &Context, retry: Retry, exchange: Exchange) -> Resul
         .header("Accept", "application/json")
         .header("X-KBC-RunId", &context.run_id)
         .header("Idempotency-Key", &context.idempotency_key)
-        .with_body(context.parameters.as_str())
-        .connect_timeout(CONNECT_TIMEOUT);
+        .with_body(context.parameters.as_str());
     match exchange(request) {
         Ok(response) => answered(context, &address, retry, &response),
         Err(Error::NotSent(why)) => {

@@ -12,7 +12,6 @@ use crate::parameters::Parameters;
 
 /// Raise it when an older version of the plugin could no longer read the state.
 pub const STATE_FORMAT: u32 = 1;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Exchange<'a> = &'a mut dyn FnMut(Request) -> Result<Response, Error>;
 
@@ -34,7 +33,6 @@ pub fn attempt(context: &Context, retry: Retry, exchange: Exchange) -> Result<St
 
 fn build(context: &Context, parameters: &Parameters, address: &Address) -> Request {
     let mut request = Request::new(parameters.method(), address.to_string())
-        .connect_timeout(CONNECT_TIMEOUT)
         .answer_timeout(Duration::from_secs(parameters.timeout_seconds()));
     for (name, value) in &parameters.headers {
         request = request.header(name, value);

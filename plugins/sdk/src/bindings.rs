@@ -31,3 +31,13 @@ pub mod delivery {
         pub_export_macro: true,
     });
 }
+
+/// Whole exchanges. A plugin has them where it makes one, whatever else it is.
+pub mod http {
+    wit_bindgen::generate!({
+        path: ["../../wit/types/v0.1", "../../wit/host/v0.1"],
+        inline: "package orchestrator:sdk; world exchanges { import orchestrator:host/http@0.1.0; }",
+        world: "orchestrator:sdk/exchanges",
+        generate_all,
+    });
+}

@@ -11,7 +11,6 @@ use orchestrator_sdk::delivery::{Delivery, Event, Failure, FailureKind, receipt}
 use orchestrator_sdk::http::{Error, Request, Response};
 use serde::Deserialize;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
@@ -34,7 +33,6 @@ fn request(event: &Event) -> Result<Request, Failure> {
     let config: Config = event.config_as()?;
     Ok(Request::new("POST", config.url)
         .header("Content-Type", "application/json")
-        .connect_timeout(CONNECT_TIMEOUT)
         .answer_timeout(ANSWER_TIMEOUT)
         .body_limit_bytes(MAX_ANSWER_BYTES)
         .with_body(message::of(event)))

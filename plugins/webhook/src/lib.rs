@@ -14,7 +14,6 @@ use orchestrator_sdk::delivery::{Delivery, Event, Failure, FailureKind, receipt}
 use orchestrator_sdk::http::Request;
 use serde::Deserialize;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Nobody reads the answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -46,7 +45,6 @@ fn request(
         .header("Content-Type", "application/json")
         .header("webhook-id", &event.delivery_id)
         .header("webhook-timestamp", now_seconds.to_string())
-        .connect_timeout(CONNECT_TIMEOUT)
         .answer_timeout(ANSWER_TIMEOUT)
         .body_limit_bytes(MAX_ANSWER_BYTES);
     if let Some(credential) = &config.credential {

@@ -79,7 +79,8 @@ fn explain(code: Code) -> Error {
         Code::ConnectionLimitReached => {
             Error::NotSent("there are too many connections already".to_owned())
         }
-        Code::DnsTimeout | Code::DnsError { .. } | Code::DestinationNotFound => {
+        Code::DnsTimeout => Error::NotSent("the name was not looked up in time".to_owned()),
+        Code::DnsError { .. } | Code::DestinationNotFound => {
             Error::NotSent("the name could not be looked up".to_owned())
         }
         Code::DestinationUnavailable | Code::DestinationIpUnroutable => {
@@ -98,6 +99,13 @@ fn explain(code: Code) -> Error {
         Code::ConnectionReadTimeout | Code::HttpResponseTimeout => {
             Error::NoAnswer("there was no answer in time".to_owned())
         }
+        Code::ConnectionTerminated | Code::HttpResponseIncomplete => {
+            Error::NoAnswer("the connection was closed before the answer was whole".to_owned())
+        }
+        Code::HttpProtocolError => Error::NoAnswer(
+            "the connection broke, or the other side does not speak HTTP".to_owned(),
+        ),
+        Code::InternalError(Some(text)) => Error::NoAnswer(text),
         other => Error::NoAnswer(format!("the exchange failed: {other}")),
     }
 }

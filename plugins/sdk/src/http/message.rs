@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 
 use super::wasi::{self, Pending};
+use super::whole;
 use super::{AddressError, Error};
 
 /// One request. Build it, then [`send`](Request::send) it.
@@ -54,14 +55,15 @@ impl Request {
             .with_body(json.to_string())
     }
 
-    /// Bounds the time until there is a connection.
+    /// Bounds the time until there is a connection more narrowly than the host does, which waits for ten seconds.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
     }
 
-    /// Bounds the time from the sent request to the first byte of the answer, and between any two of its bytes.
+    /// Bounds the time from the sent request to the first byte of the answer, and between any two of its bytes. Unless
+    /// [`Request::connect_timeout`] says otherwise, a connection is waited for no longer either.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = Some(timeout);
@@ -100,7 +102,11 @@ impl Request {
     /// # Errors
     /// Where there is no whole answer: see [`Error`].
     pub fn send(self) -> Result<Response, Error> {
-        self.begin()?.finish()
+        if self.connect_timeout.is_some() {
+            // Only there it has a time of its own.
+            return self.begin()?.finish();
+        }
+        whole::send(self)
     }
 
     /// Sends the request without waiting for the answer, so that several can be under way at once.

@@ -1,4 +1,4 @@
-//! Blocking HTTP over `wasi:http`, for plugins whose manifest asks for the capability `http` and names its `hosts`.
+//! Blocking HTTP, for plugins whose manifest asks for the capability `http` and names its `hosts`.
 //!
 //! ```no_run
 //! use orchestrator_sdk::http::{Error, Request};
@@ -19,6 +19,7 @@ mod address;
 mod error;
 mod message;
 mod wasi;
+mod whole;
 
 pub use address::{Address, AddressError, encode_segment};
 pub use error::Error;
