@@ -1,7 +1,7 @@
 //! What the size of an installation costs each statement on PostgreSQL, counted and not timed: rows that its indexes give.
 //!
 //! A statement's plan is made once for a connection, at the latest when it is first run, and that may be on an empty
-//! database. SQLite decides by the statement alone.
+//! database. SQLite decides by the statement alone, compiled as it is.
 
 use crate::support::database::Database;
 use crate::support::process::until;
@@ -41,6 +41,28 @@ async fn run(test: &TestStore, host: HostId, of: OrchestrationId) {
     assert!(store.find_token(b"nobody's").await.unwrap().is_none());
     let page = store.list_jobs(project, of, 20, 0).await.unwrap().unwrap();
     assert_eq!(page.jobs.len(), 1);
+}
+
+/// What `.cargo/config.toml` asks of the compiler reaches it, unless the environment names flags of its own.
+#[tokio::test]
+async fn sqlite_keeps_its_plans_whatever_is_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Database::Sqlite.fresh_url(dir.path()).unwrap();
+    Store::open(&url).await.unwrap();
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+
+    let query = sqlx::query("SELECT compile_options FROM pragma_compile_options");
+    let rows = query.fetch_all(&mut connection).await.unwrap();
+
+    let options: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    for (option, is_set) in [
+        ("ENABLE_QPSG", true),
+        ("DEFAULT_MEMSTATUS=0", true),
+        ("ENABLE_MEMORY_MANAGEMENT", false),
+    ] {
+        let found = options.iter().any(|other| other == option);
+        assert_eq!(found, is_set, "{option}: {options:?}");
+    }
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 16;
-const TURN: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_secs(1);
 /// Pairs of turns, one after the other: the ratio of each is of one moment of the machine.
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 const PAGE: i64 = 50;
 
 pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Result<bool, Failure> {
