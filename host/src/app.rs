@@ -15,7 +15,7 @@ mod traces;
 pub use crate::tokens::MASTER_TOKEN_FILE;
 pub use log::Log;
 
-use crate::api::{self, ApiParts, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
+use crate::api::{self, Api, ApiParts, ApiSettings, ApiState, AuditKeeper, Limiter, Streams};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::domain::role::Role;
@@ -178,12 +178,9 @@ pub async fn serve_and_tell(
         loops.spawn(signals::poke_on_hangup(renewed, stop.clone()));
     }
     let stopped = stop.clone();
-    let serving = api::serve(
-        listener,
-        listener_settings,
-        api::router(state),
-        async move { stopped.stopped().await },
-    );
+    let serving = api::serve(listener, listener_settings, Api::new(state), async move {
+        stopped.stopped().await
+    });
     let late = async {
         stop.stopped().await;
         server.clock.sleep(LAST_REQUESTS).await;

@@ -7,7 +7,7 @@ use super::database::Database;
 use super::steps::plugins;
 use futures_util::FutureExt;
 use orchestrator::api::{
-    ApiParts, ApiSettings, Limiter, ListenerSettings, RateLimits, Streams, router, serve,
+    Api, ApiParts, ApiSettings, Limiter, ListenerSettings, RateLimits, Streams, serve,
 };
 use orchestrator::clock::{Clock, Random};
 use orchestrator::domain::ids::{HostId, ProjectId};
@@ -141,7 +141,7 @@ impl Server {
         let listening = tokio::spawn(serve(
             listener,
             ListenerSettings::default(),
-            router(state.into()),
+            Api::new(state.into()),
             std::future::pending(),
         ));
         Self {

@@ -50,7 +50,7 @@ pub use error::ApiError;
 pub use limits::{Limiter, Rate, RateLimits};
 pub use openapi::describe;
 pub use read::judge_orchestration;
-pub use router::router;
+pub use router::Api;
 pub use scrape::metrics_router;
 pub use serve::{ListenerSettings, Tls, TlsError, serve};
 pub use streams::Streams;

@@ -10,15 +10,16 @@ mod waiting;
 
 pub use tls::{Tls, TlsError};
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stall::Stalling;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -28,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use waiting::{Place, Waiting};
 
 /// Largest head of a request, in bytes, and most headers: more are answered 431 and the connection is closed.
@@ -68,12 +69,31 @@ pub(super) struct Connection {
     pub(super) is_tls: bool,
 }
 
+/// What requests go to; a clone for each of them.
+pub trait Answers:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Answers requests until `shutdown` is over, then takes no new connection, closes the idle ones and returns once the
 /// requests under way are answered. Dropping the future cuts them off.
-pub async fn serve(
+pub async fn serve<S: Answers>(
     mut listener: TcpListener,
     settings: ListenerSettings,
-    router: Router,
+    service: S,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
@@ -91,7 +111,7 @@ pub async fn serve(
                 let accepted = Accepted {
                     peer,
                     settings: settings.clone(),
-                    router: router.clone(),
+                    service: service.clone(),
                     waiting: waiting.clone(),
                     stop: stop.clone(),
                 };
@@ -106,15 +126,15 @@ pub async fn serve(
 }
 
 /// A connection, and what its requests go to.
-struct Accepted {
+struct Accepted<S> {
     peer: SocketAddr,
     settings: ListenerSettings,
-    router: Router,
+    service: S,
     waiting: Waiting,
     stop: CancellationToken,
 }
 
-impl Accepted {
+impl<S: Answers> Accepted<S> {
     async fn answer(self, stream: TcpStream) {
         // Answers leave at once; a socket that does not take the wish is as good.
         let _ = stream.set_nodelay(true);
@@ -146,22 +166,22 @@ impl Accepted {
         place.leave();
     }
 
-    async fn answer_requests<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn answer_requests(
         &self,
-        stream: S,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
         connection: Connection,
         place: &Place,
     ) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(connection));
-            let router = self.router.clone();
+            let service = self.service.clone();
             async move {
                 if !place.leave() {
                     // Told to make room at this very moment: the request was not begun.
                     return std::future::pending().await;
                 }
-                let answer = router.oneshot(request).await;
+                let answer = service.oneshot(request).await;
                 place.wait();
                 answer
             }

@@ -1,6 +1,7 @@
 //! Connections from outside: slow, idle, too many, too large, and a server that stops.
 
 use super::*;
+use axum::Router;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
