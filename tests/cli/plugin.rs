@@ -80,7 +80,7 @@ fn a_component_that_does_not_fit_is_told_what_it_requires_and_what_is_provided()
         (
             "calls-out",
             json!({"capabilities": [], "hosts": []}),
-            "plugin changed requires wasi:http/types",
+            "requires wasi:http/types",
         ),
         (
             "calls-out",

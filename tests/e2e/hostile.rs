@@ -186,45 +186,23 @@ async fn a_plugin_that_tries_everything_gets_clear_errors_and_finds_no_secret() 
     ] {
         requests.insert(name.to_owned(), wish);
     }
-    let parameters = json!({
-        "requests": requests, "credential": "shop", "note": CANARY,
-        "secrets": {
-            "token": of_secret(token), "master": of_secret(MASTER), "password": of_secret(PASSWORD),
-            "basic": of_secret(&basic), "canary": of_secret(CANARY),
-        },
-    });
+    let parameters = |streams: bool| {
+        json!({
+            "requests": requests, "streams": streams, "credential": "shop", "note": CANARY,
+            "secrets": {
+                "token": of_secret(token), "master": of_secret(MASTER), "password": of_secret(PASSWORD),
+                "basic": of_secret(&basic), "canary": of_secret(CANARY),
+            },
+        })
+    };
 
-    let task = json!({"component": "tries-everything", "actionParameters": parameters});
-    let job = run(&process, json!([task])).await;
+    let task =
+        |streams| json!({"component": "tries-everything", "actionParameters": parameters(streams)});
+    let job = run(&process, json!([task(true), task(false)])).await;
 
-    let told = &entry(&job, 0)["response"];
-    assert_eq!(entry(&job, 0)["status"], "success", "{job}");
-    let machine = &told["machine"];
-    assert_eq!(machine["environment"], json!([]));
-    assert_eq!(machine["arguments"], json!([]));
-    assert_eq!(machine["stdin"], json!({"got": "0 bytes"}));
-    let tried = machine.as_object().expect("tries").iter();
-    let tried = tried.filter(|(_, got)| got.is_object());
-    for (what, got) in tried.filter(|(what, _)| *what != "stdin") {
-        let error = got["error"].as_str().unwrap_or_default();
-        assert!(!error.is_empty(), "{what}: {got}");
-    }
-    for (name, _, kinds) in hopeless(&base) {
-        let got = &told["requests"][name];
-        let kind = got["kind"].as_str().unwrap_or_default();
-        assert!(kinds.contains(&kind), "{name}: {got}");
-        assert!(got["error"].as_str().is_some_and(|text| !text.is_empty()));
-    }
-    let got = |name: &str| &told["requests"][name];
-    assert_eq!(got("redirect")["status"], 307, "not followed");
-    assert_eq!(got("token")["status"], 200);
-    assert!(got("token")["body"].to_string().contains("***"));
-    assert!(got("credential")["body"].to_string().contains("Basic ***"));
-    // The search finds what is there, and nothing else of what it looked for.
-    let found = &told["found"];
-    assert!(found["canary"].as_u64() > Some(0), "{found}");
-    for secret in ["token", "master", "password", "basic"] {
-        assert_eq!(found[secret], 0, "{secret}: {found}");
+    for index in [0, 1] {
+        assert_eq!(entry(&job, index)["status"], "success", "{job}");
+        check_what_it_got(&base, &entry(&job, index)["response"]);
     }
     check_what_arrived(&demo, token, &basic);
 
@@ -254,6 +232,37 @@ async fn a_plugin_that_tries_everything_gets_clear_errors_and_finds_no_secret() 
             let is_there = parts.any(|part| part == secret.as_bytes());
             assert!(!is_there, "a secret is in {}", place.display());
         }
+    }
+}
+
+/// Errors for whatever leads anywhere, and answers without a secret.
+fn check_what_it_got(base: &str, told: &Value) {
+    let machine = &told["machine"];
+    assert_eq!(machine["environment"], json!([]));
+    assert_eq!(machine["arguments"], json!([]));
+    assert_eq!(machine["stdin"], json!({"got": "0 bytes"}));
+    let tried = machine.as_object().expect("tries").iter();
+    let tried = tried.filter(|(_, got)| got.is_object());
+    for (what, got) in tried.filter(|(what, _)| *what != "stdin") {
+        let error = got["error"].as_str().unwrap_or_default();
+        assert!(!error.is_empty(), "{what}: {got}");
+    }
+    for (name, _, kinds) in hopeless(base) {
+        let got = &told["requests"][name];
+        let kind = got["kind"].as_str().unwrap_or_default();
+        assert!(kinds.contains(&kind), "{name}: {got}");
+        assert!(got["error"].as_str().is_some_and(|text| !text.is_empty()));
+    }
+    let got = |name: &str| &told["requests"][name];
+    assert_eq!(got("redirect")["status"], 307, "not followed");
+    assert_eq!(got("token")["status"], 200);
+    assert!(got("token")["body"].to_string().contains("***"));
+    assert!(got("credential")["body"].to_string().contains("Basic ***"));
+    // The search finds what is there, and nothing else of what it looked for.
+    let found = &told["found"];
+    assert!(found["canary"].as_u64() > Some(0), "{found}");
+    for secret in ["token", "master", "password", "basic"] {
+        assert_eq!(found[secret], 0, "{secret}: {found}");
     }
 }
 

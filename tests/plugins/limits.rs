@@ -367,17 +367,22 @@ async fn open_resources_are_bounded() {
 
 #[tokio::test]
 async fn headers_over_their_limit_do_not_leave() {
-    let parameters = json!({
-        "url": "https://refused.example", "headers": {"x-large": "x".repeat(70 << 10)},
-    });
-
-    stops(
-        "calls-out",
-        parameters,
-        "HEADER_LIMIT",
-        &["65536 bytes", "headers"],
-    )
-    .await;
+    let many: serde_json::Map<_, _> = (0..40_000)
+        .map(|at| (format!("x-{at}"), json!("")))
+        .collect();
+    let large = json!({"x-large": "x".repeat(70 << 10)});
+    for (headers, whole) in [(&large, false), (&large, true), (&Value::from(many), true)] {
+        let parameters = json!({
+            "url": "https://refused.example", "headers": headers, "whole": whole,
+        });
+        stops(
+            "calls-out",
+            parameters,
+            "HEADER_LIMIT",
+            &["65536 bytes", "headers"],
+        )
+        .await;
+    }
 }
 
 /// Where the address space has room for no pool of that size, each step allocates its own memory: another allocator, which

@@ -45,6 +45,70 @@ pub(super) fn url(demo: &DemoServer, path: &str) -> String {
     format!("{}{path}", demo.base_url())
 }
 
+/// By streams, and by one call of the host.
+#[tokio::test]
+async fn both_doors_lead_the_same_way() {
+    let demo = demo().await;
+    let gone = crate::support::steps::demo().await;
+    let closed = url(&gone, "/sync/run");
+    gone.stop().await;
+    let stranger = DemoServer::start(demo_components::Options::default());
+    let stranger = stranger.await.expect("a server");
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let silent = silent.expect("a port");
+    let port = silent.local_addr().expect("bound").port();
+    let echo = url(&demo, "/echo/run");
+    let huge = json!({"megabytes": 2}).to_string();
+    for (mut parameters, expected) in [
+        (json!({"url": "http://127.0.0.1:1/"}), json!("denied")),
+        (json!({"url": "https://10.0.0.1/"}), json!("denied")),
+        (json!({"url": closed}), json!("notSent")),
+        (
+            json!({"url": url(&stranger, "/sync/run")}),
+            json!("notSent"),
+        ),
+        (
+            json!({"url": format!("https://127.0.0.1:{port}/"), "timeoutMs": 200}),
+            json!("notSent"),
+        ),
+        (
+            json!({"url": url(&demo, "/hang/run"), "timeoutMs": 400}),
+            json!("noAnswer"),
+        ),
+        (json!({"url": url(&demo, "/close/run")}), json!("noAnswer")),
+        (
+            json!({"url": url(&demo, "/huge/run"), "body": huge}),
+            json!("tooLarge"),
+        ),
+        (json!({"url": url(&demo, "/redirect/run")}), json!(307)),
+        (json!({"url": echo, "body": "{\"a\": 1}"}), json!(200)),
+        (
+            json!({"url": echo, "headers": {"Connection": "close"}}),
+            json!("invalid"),
+        ),
+        (
+            json!({"url": echo, "headers": {"x-a": "b\r\nx-c: d"}}),
+            json!("invalid"),
+        ),
+        (
+            json!({"url": format!("{echo}?{}", "x".repeat(20_000))}),
+            json!("invalid"),
+        ),
+        (json!({"url": echo, "method": "CONNECT"}), json!("invalid")),
+    ] {
+        if parameters.get("method").is_none() {
+            parameters["method"] = json!("POST");
+        }
+        for whole in [false, true] {
+            parameters["whole"] = json!(whole);
+            let answer = call(&parameters).await;
+            let got = answer.get("kind").unwrap_or(&answer["status"]);
+            assert_eq!(*got, expected, "{parameters}: {answer}");
+            assert!(answer["headers"].get("connection").is_none(), "{answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_address_that_is_not_https_is_denied() {
     let recorder = Arc::new(Recorder::default());

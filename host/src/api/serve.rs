@@ -1,4 +1,4 @@
-//! The listener: connections in, requests to the router, an orderly end.
+//! The listener: connections in, requests to a service, an orderly end.
 //!
 //! Whoever is slow or idle holds nothing for long: a head, a TLS handshake and the taking of an answer each have a
 //! time-out (bodies: `body.rs`), and when there are too many connections the one that waits longest for a request is
@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use axum::serve::Listener;
+use futures_util::future::{AbortHandle, Abortable};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -113,7 +114,8 @@ pub async fn serve<S: Answers>(
                     settings: settings.clone(),
                     service: service.clone(),
                     waiting: waiting.clone(),
-                    stop: stop.clone(),
+                    // One of its own: whoever waits for it looks at it whenever the connection does anything.
+                    stop: stop.child_token(),
                 };
                 connections.spawn(accepted.answer(stream));
             }
@@ -144,7 +146,7 @@ impl<S: Answers> Accepted<S> {
             local: stream.local_addr().ok(),
             is_tls: self.settings.tls.is_some(),
         };
-        let close = CancellationToken::new();
+        let (close, closed) = AbortHandle::new_pair();
         let place = Place::new(&self.waiting, &close);
         let served = async {
             match &self.settings.tls {
@@ -159,9 +161,8 @@ impl<S: Answers> Accepted<S> {
                 }
             }
         };
-        tokio::select! {
-            () = served => {}
-            () = close.cancelled() => tracing::debug!(%peer, "closed: idle for longest"),
+        if Abortable::new(served, closed).await.is_err() {
+            tracing::debug!(%peer, "closed: idle for longest");
         }
         place.leave();
     }

@@ -8,7 +8,8 @@ use super::component::Loaded;
 use super::contract::v0_1::BadAnswer;
 use super::engine::{MOST_STACK_BYTES, MOST_TABLE_ELEMENTS, too_many_parts};
 use super::limits::{
-    MOST_CALL_BYTES, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCES, Signals, cpu_budget,
+    HeadersOverLimit, MOST_CALL_BYTES, MOST_HEADER_BYTES, MOST_RANDOM_BYTES, MOST_RESOURCES,
+    Signals, cpu_budget,
 };
 use super::output::cut;
 use super::rehearsal::World;
@@ -221,7 +222,8 @@ fn explain(plugin: &Loaded, signals: &Signals, error: &wasmtime::Error, tail: &s
                 );
                 return stopped("DATA_LIMIT", message);
             }
-            if root.contains("total size of fields exceeds limit") {
+            if error.is::<HeadersOverLimit>() || root.contains("total size of fields exceeds limit")
+            {
                 let message = format!(
                     "{who} made headers of more than {MOST_HEADER_BYTES} bytes, the header limit of one request ({FIXED})"
                 );

@@ -23,6 +23,11 @@ pub(super) const MOST_CALL_BYTES: usize = 16 << 20;
 /// In-memory size of one set of HTTP headers.
 pub(super) const MOST_HEADER_BYTES: usize = 64 << 10;
 
+/// A request has more headers than [`MOST_HEADER_BYTES`] allows. It ends the call.
+#[derive(Debug, thiserror::Error)]
+#[error("the headers are more than {MOST_HEADER_BYTES} bytes")]
+pub(super) struct HeadersOverLimit;
+
 /// What may be used, as the server and the plugin's manifest together say.
 pub(super) fn effective(limits: &StepLimits, manifest: &Manifest) -> StepLimits {
     let asked = manifest.limits;

@@ -42,7 +42,7 @@ const COUNT: &str =
 fn page(dialect: Dialect, walk: &str, total: &str) -> String {
     let (job, runs) = (job_column(dialect, "page"), runs_column(dialect, "page"));
     let columns = JOB_COLUMNS.join(", ");
-    // The project is asked of the page only: what is passed over is walked over in the index.
+    // The project is asked of the page only: SQLite walks over what is passed over without looking at it.
     format!(
         "SELECT {job}, {runs}{total} FROM (SELECT {columns} FROM jobs WHERE {walk} LIMIT $3 OFFSET $4) page \
          WHERE page.project_id = $2"

@@ -3,9 +3,9 @@
 //! A connection waits from its opening, and from the making of each answer, until the head of a request is here in full:
 //! whoever dribbles a head counts as idle and never keeps others out.
 
+use futures_util::future::AbortHandle;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 
 /// All waiting connections, longest first. Cloning it is cheap.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Waiting(Arc<Mutex<Rows>>);
 #[derive(Debug, Default)]
 struct Rows {
     last: u64,
-    by_age: BTreeMap<u64, CancellationToken>,
+    by_age: BTreeMap<u64, AbortHandle>,
 }
 
 impl Waiting {
@@ -26,7 +26,7 @@ impl Waiting {
     pub(super) fn close_longest(&self) -> bool {
         let longest = self.rows().by_age.pop_first();
         longest.is_some_and(|(_, close)| {
-            close.cancel();
+            close.abort();
             true
         })
     }
@@ -36,13 +36,13 @@ impl Waiting {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     of: Waiting,
-    close: CancellationToken,
+    close: AbortHandle,
     number: Arc<Mutex<u64>>,
 }
 
 impl Place {
-    /// A connection that waits from now on; `close` is cancelled when it has to make room.
-    pub(super) fn new(of: &Waiting, close: &CancellationToken) -> Self {
+    /// A connection that waits from now on; `close` ends it when it has to make room.
+    pub(super) fn new(of: &Waiting, close: &AbortHandle) -> Self {
         let place = Self {
             of: of.clone(),
             close: close.clone(),
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_longest_idle_connection_makes_room_and_a_busy_one_never() {
         let waiting = Waiting::default();
-        let closes = [(); 3].map(|()| CancellationToken::new());
+        let closes = [(); 3].map(|()| AbortHandle::new_pair().0);
         let [first, second, third] = closes.each_ref().map(|close| Place::new(&waiting, close));
         assert!(first.leave());
         first.wait();
@@ -83,8 +83,8 @@ mod tests {
 
         assert!(waiting.close_longest());
 
-        assert!(closes[1].is_cancelled() && !second.leave());
-        assert!(waiting.close_longest() && closes[0].is_cancelled());
-        assert!(!waiting.close_longest() && !closes[2].is_cancelled());
+        assert!(closes[1].is_aborted() && !second.leave());
+        assert!(waiting.close_longest() && closes[0].is_aborted());
+        assert!(!waiting.close_longest() && !closes[2].is_aborted());
     }
 }

@@ -1,8 +1,9 @@
 //! Outgoing HTTP, for plugins whose manifest asks for `http`: `wasi:http/outgoing-handler`, and `orchestrator:host/http` for
-//! languages that had rather do without streams. Both end in the same hook; where a request goes from there is
+//! whoever can do without streams. Both end in the same hook; where a request goes from there is
 //! [`outbound`](crate::plugins::outbound)'s matter.
 
 use crate::plugins::contract::v0_1::http::{Error, Host, Request, Response};
+use crate::plugins::limits::{HeadersOverLimit, MOST_HEADER_BYTES};
 use crate::plugins::state::CallState;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +21,9 @@ impl Host for CallState {
         let timeout = request
             .timeout_ms
             .map(|milliseconds| Duration::from_millis(milliseconds.into()));
+        if header_bytes(&request) > MOST_HEADER_BYTES {
+            return Err(wasmtime::Error::new(HeadersOverLimit));
+        }
         let outgoing = match outgoing(request) {
             Ok(outgoing) => outgoing,
             Err(why) => return Ok(Err(Error::Invalid(why))),
@@ -32,6 +36,16 @@ impl Host for CallState {
         let answer = self.hooks.exchange(outgoing, options).await;
         Ok(answer.map(response).map_err(explain))
     }
+}
+
+/// In memory, as `wasi:http` counts where no name is there twice. Below the limit there are far fewer than the number of
+/// headers at which their map panics.
+fn header_bytes(request: &Request) -> usize {
+    let each = size_of::<HeaderName>() + size_of::<HeaderValue>();
+    let headers = request.headers.iter();
+    headers
+        .map(|(name, value)| name.len() + value.len() + each)
+        .sum()
 }
 
 fn outgoing(request: Request) -> Result<http::Request<Bytes>, String> {

@@ -30,24 +30,32 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 const MOST_URL_BYTES: usize = 16 << 10;
 const TOKEN: HeaderName = HeaderName::from_static("x-storageapi-token");
 
-/// Headers that the host alone sets. Compressed answers and parts of answers could not be searched for the token.
-const HOST_OWNED: [HeaderName; 16] = [
+/// Headers of the connection, not of what goes through it: a plugin sets none and sees none.
+const OF_THE_CONNECTION: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Others that the host alone sets. Compressed answers and parts of answers could not be searched for the token.
+const HOST_OWNED: [HeaderName; 11] = [
     TOKEN,
     header::AUTHORIZATION,
-    header::PROXY_AUTHORIZATION,
     header::COOKIE,
-    header::HOST,
     header::USER_AGENT,
     header::ACCEPT_ENCODING,
     header::RANGE,
     header::IF_RANGE,
     header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::CONNECTION,
     header::EXPECT,
     header::TE,
     header::TRAILER,
-    header::UPGRADE,
 ];
 
 /// Which addresses one call may reach, and which of them get the run's token.
@@ -120,7 +128,7 @@ impl Call {
         })?;
 
         let mut headers = head.headers;
-        for name in HOST_OWNED {
+        for name in HOST_OWNED.into_iter().chain(OF_THE_CONNECTION) {
             headers.remove(name);
         }
         self.add_token(&url, &mut headers).await?;
@@ -392,6 +400,9 @@ impl Call {
         mut body: Vec<u8>,
         is_head: bool,
     ) -> Result<Response<WasiBody>, Error> {
+        for name in OF_THE_CONNECTION {
+            response.headers_mut().remove(name);
+        }
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let mask = Mask::new(secrets.iter().map(String::as_str));
         drop(secrets);

@@ -102,8 +102,7 @@ impl Request {
     /// # Errors
     /// Where there is no whole answer: see [`Error`].
     pub fn send(self) -> Result<Response, Error> {
-        if self.connect_timeout.is_some() {
-            // Only there it has a time of its own.
+        if self.connect_timeout.is_some() || self.body.len() > whole::MOST_BODY_BYTES {
             return self.begin()?.finish();
         }
         whole::send(self)
@@ -141,7 +140,7 @@ impl Response {
         self.status
     }
 
-    /// The headers, in the order in which they came.
+    /// The headers, in the order in which they came. Bytes that are not UTF-8 may have become U+FFFD.
     pub fn headers(&self) -> &[(String, Vec<u8>)] {
         &self.headers
     }
@@ -152,7 +151,8 @@ impl Response {
             .headers
             .iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(value).ok()
+        let text = std::str::from_utf8(value).ok()?;
+        (!text.contains('\u{fffd}')).then_some(text)
     }
 
     /// The body.
@@ -202,6 +202,19 @@ impl From<AddressError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_that_is_not_text_is_not_there() {
+        for (value, expected) in [
+            (b"a".as_slice(), Some("a")),
+            (b"caf\xe9", None),
+            ("caf\u{fffd}".as_bytes(), None),
+        ] {
+            let headers = vec![("x-a".to_owned(), value.to_vec())];
+            let response = Response::new(200, headers, Vec::new());
+            assert_eq!(response.header("X-A"), expected);
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

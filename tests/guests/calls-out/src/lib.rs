@@ -1,5 +1,5 @@
-//! Makes the request that its parameters describe, `times` times one after another, each time `fanout` of them at once, and
-//! answers with what came back. What it is to `say` it logs, and writes to standard error, before that.
+//! Makes the request that its parameters describe, `times` times one after another, each time `fanout` of them at once by
+//! streams, or by one call if it is `whole`, and answers with what came back. What it is to `say` it logs, and writes to standard error, before that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,8 @@ struct Parameters {
     timeout_ms: Option<u64>,
     times: Option<usize>,
     fanout: Option<usize>,
+    #[serde(default)]
+    whole: bool,
     say: Option<String>,
 }
 
@@ -34,6 +36,10 @@ impl Task for CallsOut {
         }
         let mut answers = Vec::new();
         for _ in 0..parameters.times.unwrap_or(1) {
+            if parameters.whole {
+                answers.push(describe(request(&parameters).send()));
+                continue;
+            }
             let begun: Vec<_> = (0..parameters.fanout.unwrap_or(1))
                 .map(|_| request(&parameters).begin())
                 .collect();
@@ -56,7 +62,10 @@ fn request(parameters: &Parameters) -> Request {
         request = request.header(name, value);
     }
     if let Some(timeout) = parameters.timeout_ms.map(Duration::from_millis) {
-        request = request.connect_timeout(timeout).answer_timeout(timeout);
+        request = request.answer_timeout(timeout);
+        if !parameters.whole {
+            request = request.connect_timeout(timeout);
+        }
     }
     request.with_body(parameters.body.as_deref().unwrap_or_default())
 }
