@@ -179,7 +179,7 @@ pub async fn serve_and_tell(
     }
     let stopped = stop.clone();
     let serving = api::serve(listener, listener_settings, Api::new(state), async move {
-        stopped.stopped().await
+        stopped.stopped().await;
     });
     let late = async {
         stop.stopped().await;
