@@ -80,7 +80,12 @@ fn a_component_that_does_not_fit_is_told_what_it_requires_and_what_is_provided()
         (
             "calls-out",
             json!({"capabilities": [], "hosts": []}),
-            "requires wasi:http/types",
+            "plugin changed requires orchestrator:host/http@",
+        ),
+        (
+            "calls-out",
+            json!({"capabilities": [], "hosts": []}),
+            "it requires wasi:http/types@",
         ),
         (
             "calls-out",

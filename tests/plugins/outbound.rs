@@ -48,8 +48,7 @@ pub(super) fn url(demo: &DemoServer, path: &str) -> String {
 /// By streams, and by one call of the host.
 #[tokio::test]
 async fn both_doors_lead_the_same_way() {
-    let demo = demo().await;
-    let gone = crate::support::steps::demo().await;
+    let (gone, demo) = (demo().await, demo().await);
     let closed = url(&gone, "/sync/run");
     gone.stop().await;
     let stranger = DemoServer::start(demo_components::Options::default());

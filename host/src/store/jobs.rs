@@ -38,13 +38,13 @@ pub struct JobPage {
 const COUNT: &str =
     "SELECT job_count FROM orchestrations WHERE id = $1 AND project_id = $2 AND deleted_at IS NULL";
 
-/// The jobs of a page, which `walk` leads to, with the column `total` if one is asked for.
-fn page(dialect: Dialect, walk: &str, total: &str) -> String {
+/// The jobs of a page: those that `walk` leads to, as a condition and an order. `more` are further columns, each after a comma.
+fn page(dialect: Dialect, walk: &str, more: &str) -> String {
     let (job, runs) = (job_column(dialect, "page"), runs_column(dialect, "page"));
     let columns = JOB_COLUMNS.join(", ");
     // The project is asked of the page only: SQLite walks over what is passed over without looking at it.
     format!(
-        "SELECT {job}, {runs}{total} FROM (SELECT {columns} FROM jobs WHERE {walk} LIMIT $3 OFFSET $4) page \
+        "SELECT {job}, {runs}{more} FROM (SELECT {columns} FROM jobs WHERE {walk} LIMIT $3 OFFSET $4) page \
          WHERE page.project_id = $2"
     )
 }

@@ -1,5 +1,6 @@
 //! Makes the request that its parameters describe, `times` times one after another, each time `fanout` of them at once by
-//! streams, or by one call if it is `whole`, and answers with what came back. What it is to `say` it logs, and writes to standard error, before that.
+//! streams, or by one call if it is `whole`, and answers with what came back. What it is to `say` it logs, and writes to
+//! standard error, before that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
