@@ -127,7 +127,7 @@ impl Caller {
         let now = state.clock.now();
         let text = presented.as_ref().map(Presented::text);
         let limiter = &state.limiter;
-        limiter.admit_token(text.unwrap_or_default(), visitor.address, now)?;
+        let admitted = limiter.admit_token(text.unwrap_or_default(), visitor.address, now)?;
         let found = match &presented {
             Some(presented) => presented.authenticate(state).await?,
             None => None,
@@ -137,7 +137,7 @@ impl Caller {
             return Err(ApiError::Unauthorized);
         };
         let presented = presented.ok_or(ApiError::Unauthorized)?;
-        limiter.note_valid(presented.text(), now);
+        limiter.note_valid(admitted, now);
         name_project(token.project_id);
         if presented.text() != secret {
             // All sessions of a token together ask no more often than it may.

@@ -1,16 +1,16 @@
 //! Requests as they are followed: by an id in the log, by the operator's counts, and in traces.
 //!
-//! Two layers, because what is outside of the table does not know the route and what is inside does not see the envelope:
-//! [`name_request`] surrounds everything that writes to the log, [`count_request`] is where the route is known.
+//! [`follow_request`] surrounds everything that writes to the log and sees the answer as it is sent; which route the request
+//! took is known inside of the table only, where [`note_route`] notes it. What never came to the table is not counted here.
 
 use super::ApiState;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::TraceContext;
 use crate::traces::{Span, SpanKind};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
+use std::sync::{Arc, OnceLock};
 use tracing::Instrument;
 
 /// Of W3C Trace Context.
@@ -19,12 +19,14 @@ const TRACEPARENT: &str = "traceparent";
 const CLIENT_CLOSED: u16 = 499;
 
 /// What a request is known by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Followed {
     /// The request's own span.
     pub(super) context: TraceContext,
     /// The caller's, where it sent one.
     parent: Option<TraceContext>,
+    /// Set once the request is in the table: its route there, or that it has none.
+    route: Arc<OnceLock<Option<MatchedPath>>>,
 }
 
 impl Followed {
@@ -49,17 +51,21 @@ impl Followed {
             span,
             is_sampled: parent.is_none_or(|parent| parent.is_sampled),
         };
-        Self { context, parent }
+        Self {
+            context,
+            parent,
+            route: Arc::default(),
+        }
     }
 
     /// What is kept with a job that the request makes: of a caller who traces, or where this server does.
-    pub(super) fn kept(self, state: &ApiState) -> Option<TraceContext> {
+    pub(super) fn kept(&self, state: &ApiState) -> Option<TraceContext> {
         (self.parent.is_some() || state.tracer.is_on()).then_some(self.context)
     }
 }
 
-/// Names the request in all lines that it writes to the log.
-pub(super) async fn name_request<F: Future<Output = Response>>(
+/// Names the request in all lines that it writes to the log, counts it under its route, and tells it as a span.
+pub(super) async fn follow_request<F: Future<Output = Response>>(
     state: &ApiState,
     mut request: Request,
     next: impl FnOnce(Request) -> F,
@@ -70,8 +76,28 @@ pub(super) async fn name_request<F: Future<Output = Response>>(
         trace = followed.context.trace_text(),
         project = tracing::field::Empty,
     );
-    request.extensions_mut().insert(followed);
-    next(request).instrument(span).await
+    request.extensions_mut().insert(followed.clone());
+    let mut under_way = UnderWay {
+        state,
+        followed,
+        method: request.method().clone(),
+        began_at: state.clock.now(),
+        status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
+    };
+    let response = next(request).instrument(span).await;
+    under_way.status = response.status();
+    response
+}
+
+/// Notes that the request is in the table, and on which of its routes.
+pub(super) fn note_route(request: Request) -> Request {
+    let extensions = request.extensions();
+    if let Some(followed) = extensions.get::<Followed>() {
+        let route = extensions.get::<MatchedPath>().cloned();
+        // Nobody comes to the table twice.
+        let _ = followed.route.set(route);
+    }
+    request
 }
 
 /// Notes in the log whose request it is.
@@ -79,38 +105,32 @@ pub(super) fn name_project(project: crate::domain::ids::ProjectId) {
     tracing::Span::current().record("project", project.0);
 }
 
-/// A request under way: told when it is answered, also where its handler panics or its client goes away.
-struct UnderWay {
-    state: ApiState,
-    followed: Option<Followed>,
-    route: Option<MatchedPath>,
+/// A request under way: told when it is answered, also where its client goes away.
+struct UnderWay<'s> {
+    state: &'s ApiState,
+    followed: Followed,
     method: Method,
     began_at: Timestamp,
     status: StatusCode,
 }
 
-impl Drop for UnderWay {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        let now = self.state.clock.now();
-        let route = self.route.as_ref().map(MatchedPath::as_str);
-        let status = if std::thread::panicking() {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            self.status
+        let Some(route) = self.followed.route.get() else {
+            return;
         };
-        let (method, code) = (self.method.as_str(), status.as_u16());
+        let now = self.state.clock.now();
+        let route = route.as_ref().map(MatchedPath::as_str);
+        let (method, code) = (self.method.as_str(), self.status.as_u16());
         let took = now.since(self.began_at);
         self.state
             .metrics
             .request_answered(route, method, code, took);
-        let Some(followed) = self.followed else {
-            return;
-        };
         let span = || Span {
             name: format!("{method} {}", route.unwrap_or("other")),
             kind: SpanKind::Server,
-            context: followed.context,
-            parent: followed.parent.map(|parent| parent.span),
+            context: self.followed.context,
+            parent: self.followed.parent.map(|parent| parent.span),
             from: self.began_at,
             to: now,
             attributes: vec![
@@ -118,27 +138,11 @@ impl Drop for UnderWay {
                 ("http.route", route.unwrap_or("other").into()),
                 ("http.response.status_code", i64::from(code).into()),
             ],
-            failure: status.is_server_error().then(|| status.to_string()),
+            failure: self
+                .status
+                .is_server_error()
+                .then(|| self.status.to_string()),
         };
-        self.state.tracer.tell(span, followed.context);
+        self.state.tracer.tell(span, self.followed.context);
     }
-}
-
-/// Counts the request under its route, and tells it as a span.
-pub(super) async fn count_request(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut under_way = UnderWay {
-        followed: request.extensions().get::<Followed>().copied(),
-        route: request.extensions().get::<MatchedPath>().cloned(),
-        method: request.method().clone(),
-        began_at: state.clock.now(),
-        status: StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST),
-        state,
-    };
-    let response = next.run(request).await;
-    under_way.status = response.status();
-    response
 }

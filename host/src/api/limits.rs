@@ -107,21 +107,26 @@ impl Limiter {
         secret: &str,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Admitted, ApiError> {
         let token = self.0.hasher.hash_one(secret);
-        if self.0.tokens.knows(&token) {
-            return self.0.tokens.take(token, now).map_err(too_many("token"));
+        let known = self.0.tokens.take_known(token, now);
+        let admitted = Admitted {
+            token,
+            is_known: known.is_some(),
+        };
+        if let Some(taken) = known {
+            return taken.map(|()| admitted).map_err(too_many("token"));
         }
         let refused = self.0.refused.check(network(address), now);
+        let refused = refused.map(|()| admitted);
         refused.map_err(too_many("address without a valid token"))
     }
 
     /// A token was found valid.
-    pub(super) fn note_valid(&self, secret: &str, now: Timestamp) {
-        let token = self.0.hasher.hash_one(secret);
-        if !self.0.tokens.knows(&token) {
-            // The first of its requests.
-            let _ = self.0.tokens.take(token, now);
+    pub(super) fn note_valid(&self, admitted: Admitted, now: Timestamp) {
+        if !admitted.is_known {
+            // The first of its requests. Others that came with it may have taken all that there is: it was let through.
+            let _ = self.0.tokens.take(admitted.token, now);
         }
     }
 
@@ -147,6 +152,14 @@ impl Limiter {
             held: None,
         }
     }
+}
+
+/// A token that was let through, to be judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    token: u64,
+    /// It was found valid lately.
+    is_known: bool,
 }
 
 /// A body's part of the memory for bodies, given back when this is dropped.
@@ -235,11 +248,6 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         }
     }
 
-    fn knows(&self, key: &K) -> bool {
-        let generations = self.lock();
-        generations.young.contains_key(key) || generations.old.contains_key(key)
-    }
-
     fn forget(&self, key: &K) {
         let mut generations = self.lock();
         generations.young.remove(key);
@@ -248,21 +256,34 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 
     /// Takes one, or says how long it is until there is one.
     fn take(&self, key: K, now: Timestamp) -> Result<(), Duration> {
-        self.judge(key, now, true)
-    }
-
-    /// The same without taking.
-    fn check(&self, key: K, now: Timestamp) -> Result<(), Duration> {
-        self.judge(key, now, false)
-    }
-
-    fn judge(&self, key: K, now: Timestamp, takes: bool) -> Result<(), Duration> {
         let mut generations = self.lock();
+        let steady = generations.find(&key);
+        let next = self.next(steady, now)?;
+        generations.put(key, next);
+        Ok(())
+    }
+
+    /// The same of a bucket that there is; `None`: there is none.
+    fn take_known(&self, key: K, now: Timestamp) -> Option<Result<(), Duration>> {
+        let mut generations = self.lock();
+        let steady = generations.find(&key)?;
+        let next = self.next(Some(steady), now);
+        Some(next.map(|next| generations.put(key, next)))
+    }
+
+    /// The same as [`Buckets::take`] without taking.
+    fn check(&self, key: K, now: Timestamp) -> Result<(), Duration> {
+        let steady = self.lock().find(&key);
+        self.next(steady, now).map(drop)
+    }
+
+    /// When the flow will be steady again after one more, or how long it is until there is one.
+    fn next(&self, steady: Option<i64>, now: Timestamp) -> Result<i64, Duration> {
         let rate = self.rate.unwrap_or(Rate {
             interval: 0,
             ahead: 0,
         });
-        let steady = generations.find(&key).unwrap_or(now.0);
+        let steady = steady.unwrap_or(now.0);
         // A clock that was set back must not keep anybody out for that long.
         let steady = steady.clamp(now.0, now.0.saturating_add(rate.ahead));
         let next = steady.saturating_add(rate.interval);
@@ -270,10 +291,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         if over > 0 && self.rate.is_some() {
             return Err(Duration::from_micros(over.unsigned_abs()));
         }
-        if takes {
-            generations.put(key, next);
-        }
-        Ok(())
+        Ok(next)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations<K>> {
@@ -358,7 +376,8 @@ mod tests {
             refused: Rate::per_minute(3),
         });
         let address = IpAddr::from([192, 0, 2, 1]);
-        limiter.note_valid("at-work", NOON);
+        let at_work = limiter.admit_token("at-work", address, NOON);
+        limiter.note_valid(at_work.expect("the first one"), NOON);
         for _ in 0..3 {
             assert!(limiter.admit_token("guess", address, NOON).is_ok());
             limiter.note_refused(Some("guess"), address, NOON);

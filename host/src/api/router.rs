@@ -1,9 +1,9 @@
 //! The URL table, and what surrounds every call.
 //!
-//! From the outside in: the name in the log, headers for browsers, the error envelope (which also catches panics), the limit
-//! of each address, the tidying of paths, the table. Requests are counted inside, where the table has told their route; what
-//! the limits refuse is counted where it becomes an envelope.
+//! From the outside in: the name in the log and the counts, headers for browsers, the error envelope (which also catches panics), the limit
+//! of each address, the tidying of paths, the table. What the limits refuse is counted where it becomes an envelope.
 
+use super::serve::Answers;
 use super::{
     ApiError, ApiState, audit, components, cors, credentials, crontab, deliveries, error, events,
     follow, guards, health, jobs, limits, notifications, openapi, operator, orchestrations, paths,
@@ -12,15 +12,11 @@ use super::{
 use crate::domain::role::Role;
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tower::{Service, ServiceExt};
+use tower::util::MapRequestLayer;
 
-/// The whole API as one service. Cloning it is cheap.
+/// The whole API. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct Api {
     prefix: paths::Prefix,
@@ -40,55 +36,36 @@ impl Api {
         let served = served
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn_with_state(state.clone(), follow::count_request));
+            .layer(MapRequestLayer::new(follow::note_route));
         Self {
             prefix: paths::Prefix::of(state.settings.public_url.as_deref()),
             table: served.with_state(state.clone()),
             state,
         }
     }
+}
 
-    /// What surrounds the table, from the outside in. Functions, not layers of a router: each layer would be boxed and cloned
-    /// anew for every request.
-    async fn answer(self, request: Request) -> Response {
+/// What surrounds the table, from the outside in. Functions, not layers of a router: each layer would be boxed and cloned
+/// anew for every request.
+impl Answers for Api {
+    async fn answer(&self, request: Request) -> Response {
         let Self {
             prefix,
             state,
             table,
         } = self;
-        let (prefix, state) = (&prefix, &state);
-        follow::name_request(state, request, |request| {
+        follow::follow_request(state, request, |request| {
             guards::guard_browsers(state, request, |request| {
                 cors::allow_browsers(request, |request| {
                     error::wrap_in_envelope(state, request, |request| {
                         limits::limit_addresses(state, request, |request| {
-                            paths::tidy_path(prefix, request, |request| ask(table, request))
+                            paths::tidy_path(prefix, request, |request| table.answer(request))
                         })
                     })
                 })
             })
         })
         .await
-    }
-}
-
-async fn ask(table: Router, request: Request) -> Response {
-    let Ok(response) = table.oneshot(request).await;
-    response
-}
-
-impl Service<Request> for Api {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let api = self.clone();
-        Box::pin(async move { Ok(api.answer(request).await) })
     }
 }
 

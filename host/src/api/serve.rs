@@ -10,6 +10,7 @@ mod waiting;
 
 pub use tls::{Tls, TlsError};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
@@ -30,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 use waiting::{Place, Waiting};
 
 /// Largest head of a request, in bytes, and most headers: more are answered 431 and the connection is closed.
@@ -70,23 +71,17 @@ pub(super) struct Connection {
     pub(super) is_tls: bool,
 }
 
-/// What requests go to; a clone for each of them.
-pub trait Answers:
-    Service<Request, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
+/// What requests go to.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// Dropping the future ends the request.
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
 }
 
-impl<S> Answers for S where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
+impl Answers for Router {
+    async fn answer(&self, request: Request) -> Response {
+        let Ok(response) = self.clone().oneshot(request).await;
+        response
+    }
 }
 
 /// Answers requests until `shutdown` is over, then takes no new connection, closes the idle ones and returns once the
@@ -176,15 +171,14 @@ impl<S: Answers> Accepted<S> {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(connection));
-            let service = self.service.clone();
             async move {
                 if !place.leave() {
                     // Told to make room at this very moment: the request was not begun.
                     return std::future::pending().await;
                 }
-                let answer = service.oneshot(request).await;
+                let answer = self.service.answer(request).await;
                 place.wait();
-                answer
+                Ok::<_, Infallible>(answer)
             }
         });
         let stream = Stalling::new(stream, self.settings.write_patience);

@@ -9,6 +9,7 @@ use crate::clock::{Random, RandomUnavailable};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use std::fmt;
 use std::fs;
@@ -77,11 +78,12 @@ struct Ring {
 }
 
 /// What comes of one master key.
+#[derive(Clone)]
 pub(super) struct Derived {
     /// What it seals begins with this; 0 for a key that the database does not know yet.
     pub(super) id: u8,
-    /// One block of SHA-256, the size that HMAC takes as it is.
-    pub(super) lookup: [u8; 64],
+    /// Ready for a secret.
+    pub(super) lookup: Hmac<Sha256>,
     pub(super) sealing: [u8; 32],
 }
 
@@ -217,16 +219,18 @@ impl KeySource {
 impl Derived {
     /// The same key under the number that the database knows it by.
     pub(super) fn numbered(&self, id: u8) -> Self {
-        Self { id, ..*self }
+        Self { id, ..self.clone() }
     }
 }
 
 fn derive_all(masters: &[[u8; 32]]) -> Result<Vec<Arc<Derived>>, KeyError> {
     let derive = |master: &[u8; 32]| {
         let derivation = Hkdf::<Sha256>::new(None, master);
+        // One block of SHA-256, the size that HMAC takes as it is.
+        let lookup: [u8; 64] = expand(&derivation, b"orchestrator token lookup 1")?;
         Ok(Arc::new(Derived {
             id: 0,
-            lookup: expand(&derivation, b"orchestrator token lookup 1")?,
+            lookup: Hmac::new(&lookup.into()),
             sealing: expand(&derivation, b"orchestrator sealing 1")?,
         }))
     };

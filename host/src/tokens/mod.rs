@@ -27,11 +27,10 @@ use crate::domain::ids::{ProjectId, TaskRunId, TokenId};
 use crate::domain::orchestration::TokenReference;
 use crate::domain::token::Rights;
 use crate::store::{NewToken, Store, StoreError, Token, TokenSecret};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use keys::Derived;
 use remote::Remote;
 use seal::Label;
-use sha2::Sha256;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -282,7 +281,7 @@ impl Tokens {
 
 /// Finds the row of a secret, and is no secret itself.
 fn lookup(key: &Derived, secret: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new(&key.lookup.into());
+    let mut mac = key.lookup.clone();
     mac.update(secret.as_bytes());
     mac.finalize().into_bytes().to_vec()
 }

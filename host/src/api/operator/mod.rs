@@ -50,18 +50,14 @@ impl FromRequestParts<ApiState> for Operator {
         let presented = presented.and_then(|value| value.to_str().ok());
         let presented = presented.map(str::trim);
         let now = state.clock.now();
-        state
-            .limiter
-            .admit_token(presented.unwrap_or_default(), address, now)?;
-        match presented.filter(|presented| token.is(presented)) {
-            Some(secret) => {
-                state.limiter.note_valid(secret, now);
-                Ok(Self { address })
-            }
-            None => {
-                state.limiter.note_refused(presented, address, now);
-                Err(ApiError::OperatorUnauthorized)
-            }
+        let limiter = &state.limiter;
+        let admitted = limiter.admit_token(presented.unwrap_or_default(), address, now)?;
+        if presented.is_some_and(|presented| token.is(presented)) {
+            limiter.note_valid(admitted, now);
+            Ok(Self { address })
+        } else {
+            limiter.note_refused(presented, address, now);
+            Err(ApiError::OperatorUnauthorized)
         }
     }
 }
