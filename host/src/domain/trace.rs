@@ -47,7 +47,7 @@ impl TraceContext {
     /// The trace's id, in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_text(&self) -> String {
-        hex::encode(self.trace)
+        format!("{:032x}", u128::from_be_bytes(self.trace))
     }
 }
 

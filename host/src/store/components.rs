@@ -1,5 +1,6 @@
 //! The component registry of a project: what its tasks mean by a component's name.
 
+use super::dialect::Statement;
 use super::plugin_users::hold;
 use super::rows::{Columns, read_for_keys, to_json};
 use super::{Result, Store};
@@ -119,20 +120,26 @@ impl Store {
     }
 }
 
+static READ_COMPONENTS: Statement = Statement::new(|dialect| {
+    let rows = dialect.rows("$1", &["place", "project"], &["wanted"]);
+    format!(
+        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN components ON project_id = d.project AND name = d.wanted"
+    )
+});
+
 /// [`Store::read_component`] for many.
 pub(super) async fn read_components(
     store: &Store,
     keys: &[(ProjectId, String)],
 ) -> Result<Vec<Result<Option<Component>>>> {
-    let rows = store.dialect.rows("$1", &["place", "project"], &["wanted"]);
-    let sql = format!(
-        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN components ON project_id = d.project AND name = d.wanted"
-    );
     let bound = keys.iter().enumerate();
     let bound: Vec<_> = bound
         .map(|(place, (project, name))| (place, project.0, name))
         .collect();
-    read_for_keys(&store.read, "components", sql, &bound, |row| read(&row)).await
+    read_for_keys(store, "components", &READ_COMPONENTS, &bound, |row| {
+        read(&row)
+    })
+    .await
 }
 
 async fn find(

@@ -7,11 +7,37 @@ use super::{Result, StoreError, Tx};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, AnyPool};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
     Postgres,
+}
+
+/// A statement that requests wait for, so often that to write its text anew would be felt: it is made once.
+pub(super) struct Statement {
+    write: fn(Dialect) -> String,
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
+}
+
+impl Statement {
+    pub(super) const fn new(write: fn(Dialect) -> String) -> Self {
+        Self {
+            write,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn text(&'static self, dialect: Dialect) -> &'static str {
+        let text = match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        };
+        text.get_or_init(|| (self.write)(dialect))
+    }
 }
 
 impl Dialect {

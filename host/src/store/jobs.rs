@@ -3,7 +3,7 @@
 //! Of an orchestration's waiting jobs at most the first is *ready*, and only while none runs: a claim reads ready jobs
 //! and nothing else. What a runner does to a job is in [`super::runs`].
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Statement};
 use super::job_events::News;
 use super::job_rows::{JOB_COLUMNS, job_column, runs_column};
 use super::locks::lock_orchestration_of_job;
@@ -51,18 +51,18 @@ fn page(dialect: Dialect, walk: &str, more: &str) -> String {
 
 /// A page near the newest job. As a range: where the orchestration is one and the order that of the ids alone, PostgreSQL may
 /// walk through everybody's jobs to the first of these.
-fn near_page(dialect: Dialect) -> String {
+static NEAR_PAGE: Statement = Statement::new(|dialect| {
     let walk =
         "orchestration_id >= $1 AND orchestration_id <= $1 ORDER BY orchestration_id DESC, id DESC";
     page(dialect, walk, &format!(", ({COUNT}) AS job_count"))
-}
+});
 
 /// A page behind job `$5`, oldest first.
-fn deep_page(dialect: Dialect) -> String {
+static DEEP_PAGE: Statement = Statement::new(|dialect| {
     let behind = dialect.jobs_after("$5");
     let walk = format!("{behind} ORDER BY orchestration_id, id");
     page(dialect, &walk, "")
-}
+});
 
 impl Store {
     /// Jobs of a live orchestration, newest first, with their task runs; `None` where there is no such orchestration.
@@ -75,7 +75,7 @@ impl Store {
     ) -> Result<Option<JobPage>> {
         let (first, depth) = (i64::from(limit), i64::try_from(offset).unwrap_or(i64::MAX));
         let near = if offset <= APART {
-            let page = sqlx::query(sqlx::AssertSqlSafe(near_page(self.dialect)));
+            let page = sqlx::query(NEAR_PAGE.text(self.dialect));
             let page = page.bind(orchestration.0).bind(project.0);
             let page = page.bind(first).bind(depth);
             page.fetch_all(&self.read).await?
@@ -99,7 +99,7 @@ impl Store {
         } else {
             let place = self.place_of_page(orchestration, total, limit, offset);
             let place = place.await?;
-            let page = sqlx::query(sqlx::AssertSqlSafe(deep_page(self.dialect)));
+            let page = sqlx::query(DEEP_PAGE.text(self.dialect));
             let page = page.bind(orchestration.0).bind(project.0);
             let page = page.bind(place.jobs).bind(place.passed);
             page.bind(place.after).fetch_all(&self.read).await?
@@ -113,11 +113,11 @@ impl Store {
     #[doc(hidden)]
     pub async fn explain_list_jobs(&self) -> Result<[Vec<String>; 2]> {
         let near = sqlx::query(sqlx::AssertSqlSafe(
-            self.explained(&near_page(self.dialect)),
+            self.explained(NEAR_PAGE.text(self.dialect)),
         ));
         let near = near.bind(1_i64).bind(1_i64).bind(50_i64).bind(0_i64);
         let deep = sqlx::query(sqlx::AssertSqlSafe(
-            self.explained(&deep_page(self.dialect)),
+            self.explained(DEEP_PAGE.text(self.dialect)),
         ));
         let deep = deep.bind(1_i64).bind(1_i64).bind(50_i64).bind(0_i64);
         let deep = deep.bind(1_i64);

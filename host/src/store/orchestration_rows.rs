@@ -1,6 +1,6 @@
 //! Orchestrations as they are read: one, many at once, and all of a project; each row is one column, as in [`super::job_rows`].
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Statement};
 use super::rows::{Columns, read_for_keys};
 use super::{Result, Store, Tx};
 use crate::domain::ids::{JobId, OrchestrationId, ProjectId, RevisionId, TokenId};
@@ -107,26 +107,31 @@ impl Store {
     }
 }
 
+static FIND_ORCHESTRATIONS: Statement = Statement::new(|dialect| {
+    let rows = dialect.rows("$1", &["place", "project", "wanted"], &[]);
+    format!(
+        "SELECT d.place AS place, {} FROM {rows} d CROSS JOIN {FROM} \
+         WHERE o.id = d.wanted AND +o.project_id = d.project AND +o.deleted_at IS NULL",
+        column(dialect)
+    )
+});
+
 /// The rows of many, for [`Store::read_orchestration`]: what a row points to is for whoever asked for it to read.
 pub(super) async fn find_rows(
     store: &Store,
     keys: &[(ProjectId, OrchestrationId)],
 ) -> Result<Vec<Result<Option<OrchestrationRow>>>> {
-    let rows = store
-        .dialect
-        .rows("$1", &["place", "project", "wanted"], &[]);
-    let sql = format!(
-        "SELECT d.place AS place, {} FROM {rows} d CROSS JOIN {FROM} \
-         WHERE o.id = d.wanted AND +o.project_id = d.project AND +o.deleted_at IS NULL",
-        column(store.dialect)
-    );
     let bound = keys.iter().enumerate();
     let bound: Vec<_> = bound
         .map(|(place, (project, id))| (place, project.0, id.0))
         .collect();
-    read_for_keys(&store.read, "orchestrations", sql, &bound, |row| {
-        OrchestrationRow::of(&row)
-    })
+    read_for_keys(
+        store,
+        "orchestrations",
+        &FIND_ORCHESTRATIONS,
+        &bound,
+        |row| OrchestrationRow::of(&row),
+    )
     .await
 }
 

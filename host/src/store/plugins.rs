@@ -4,7 +4,7 @@
 //! comes first. Which version serves is decided by the caller, who can read manifests, and set only while that which
 //! the caller saw is still true.
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Statement};
 use super::plugin_users::{PluginUse, users_of};
 use super::plugin_versions::drop_version;
 use super::quotas::{count_plugins, lock_account};
@@ -289,24 +289,26 @@ impl Store {
     }
 }
 
+static FIND_PLUGINS: Statement = Statement::new(|dialect| {
+    let rows = dialect.rows("$1", &["place", "project"], &["wanted", "wanted_kind"]);
+    // The project's own come first, and the first one counts.
+    format!(
+        "SELECT d.place AS place, p.project_id, p.name, p.granted, v.digest FROM {rows} d \
+         JOIN plugins p ON p.name = d.wanted AND p.kind = d.wanted_kind AND p.project_id IN (d.project, 0) \
+         LEFT JOIN plugin_versions v ON v.id = p.serving_id ORDER BY p.project_id DESC"
+    )
+});
+
 /// [`Store::find_plugin`] for many.
 pub(super) async fn find_plugins(
     store: &Store,
     keys: &[(ProjectId, String, &'static str)],
 ) -> Result<Vec<Result<Option<ServingPlugin>>>> {
-    let texts = ["wanted", "wanted_kind"];
-    let rows = store.dialect.rows("$1", &["place", "project"], &texts);
-    // The project's own come first, and the first one counts.
-    let sql = format!(
-        "SELECT d.place AS place, p.project_id, p.name, p.granted, v.digest FROM {rows} d \
-         JOIN plugins p ON p.name = d.wanted AND p.kind = d.wanted_kind AND p.project_id IN (d.project, 0) \
-         LEFT JOIN plugin_versions v ON v.id = p.serving_id ORDER BY p.project_id DESC"
-    );
     let bound = keys.iter().enumerate();
     let bound: Vec<_> = bound
         .map(|(place, (project, name, kind))| (place, project.0, name, kind))
         .collect();
-    read_for_keys(&store.read, "plugins", sql, &bound, |row| {
+    read_for_keys(store, "plugins", &FIND_PLUGINS, &bound, |row| {
         let columns = Columns::of(&row, "plugins");
         Ok(ServingPlugin {
             project_id: ProjectId(columns.int("project_id")?),

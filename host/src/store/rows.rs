@@ -1,7 +1,7 @@
 //! Reading columns: the conversions between what the database keeps and the domain's types.
 
-use super::connections::Connections;
-use super::{Result, StoreError};
+use super::dialect::Statement;
+use super::{Result, Store, StoreError};
 use crate::domain::job::Status;
 use crate::domain::time::Timestamp;
 use serde::Serialize;
@@ -94,15 +94,15 @@ impl<'r> Columns<'r> {
 /// What a query finds for many keys at once, in their order. The statement binds `keys` as its one JSON text and says by the
 /// column `place` which key a row is for; of several rows the first counts.
 pub(super) async fn read_for_keys<K: Serialize, T>(
-    connections: &Connections,
+    store: &Store,
     table: &'static str,
-    sql: String,
+    statement: &'static Statement,
     keys: &[K],
     read: impl Fn(AnyRow) -> Result<T>,
 ) -> Result<Vec<Result<Option<T>>>> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+    let rows = sqlx::query(statement.text(store.dialect))
         .bind(to_json(table, &keys)?)
-        .fetch_all(connections)
+        .fetch_all(&store.read)
         .await?;
     let mut answers: Vec<_> = keys.iter().map(|_| Ok(None)).collect();
     for row in rows {

@@ -1,5 +1,6 @@
 //! Tokens: found by a keyed hash of their secret, which is kept encrypted beside it.
 
+use super::dialect::Statement;
 use super::locks::{TokenOf, lock_token};
 use super::rows::{Columns, read_for_keys, storable, to_json};
 use super::{Result, Store, StoreError, Tx};
@@ -86,18 +87,21 @@ impl Store {
     }
 }
 
+static FIND_TOKENS: Statement = Statement::new(|dialect| {
+    let rows = dialect.rows("$1", &["place"], &["secret"]);
+    let secret = dialect.bytes_of_hex("d.secret");
+    format!(
+        "SELECT d.place AS place, {COLUMNS}, (SELECT disabled_at FROM projects p WHERE p.id = project_id) AS project_disabled_at \
+         FROM {rows} d JOIN tokens ON lookup = {secret} \
+         WHERE EXISTS (SELECT 1 FROM projects p WHERE p.id = project_id AND p.deleted_at IS NULL)"
+    )
+});
+
 /// [`Store::find_token`] for many.
 pub(super) async fn find_tokens(
     store: &Store,
     lookups: &[Vec<u8>],
 ) -> Result<Vec<Result<Option<Token>>>> {
-    let rows = store.dialect.rows("$1", &["place"], &["secret"]);
-    let secret = store.dialect.bytes_of_hex("d.secret");
-    let sql = format!(
-        "SELECT d.place AS place, {COLUMNS}, (SELECT disabled_at FROM projects p WHERE p.id = project_id) AS project_disabled_at \
-         FROM {rows} d JOIN tokens ON lookup = {secret} \
-         WHERE EXISTS (SELECT 1 FROM projects p WHERE p.id = project_id AND p.deleted_at IS NULL)"
-    );
     let keys = lookups.iter().map(hex::encode);
     let keys: Vec<_> = keys.enumerate().collect();
     let open = |row: AnyRow| {
@@ -107,25 +111,26 @@ pub(super) async fn find_tokens(
             None => read(&row),
         }
     };
-    read_for_keys(&store.read, "tokens", sql, &keys, open).await
+    read_for_keys(store, "tokens", &FIND_TOKENS, &keys, open).await
 }
+
+static READ_TOKENS: Statement = Statement::new(|dialect| {
+    let rows = dialect.rows("$1", &["place", "project", "token"], &[]);
+    format!(
+        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN tokens ON id = d.token AND +project_id = d.project"
+    )
+});
 
 /// [`Store::read_token`] for many.
 pub(super) async fn read_tokens(
     store: &Store,
     keys: &[(ProjectId, TokenId)],
 ) -> Result<Vec<Result<Option<Token>>>> {
-    let rows = store
-        .dialect
-        .rows("$1", &["place", "project", "token"], &[]);
-    let sql = format!(
-        "SELECT d.place AS place, {COLUMNS} FROM {rows} d JOIN tokens ON id = d.token AND +project_id = d.project"
-    );
     let bound = keys.iter().enumerate();
     let bound: Vec<_> = bound
         .map(|(place, (project, id))| (place, project.0, id.0))
         .collect();
-    read_for_keys(&store.read, "tokens", sql, &bound, |row| read(&row)).await
+    read_for_keys(store, "tokens", &READ_TOKENS, &bound, |row| read(&row)).await
 }
 
 /// Adds a token inside a transaction.
