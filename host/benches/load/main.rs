@@ -59,7 +59,7 @@ impl Options {
             sections: Vec::new(),
             databases: Vec::new(),
             jobs: 2_000,
-            rounds: 3,
+            rounds: 7,
             waiting: 10_000,
             history: 100_000,
             soak_minutes: 1.0,

@@ -27,21 +27,25 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
     let other_ids = make_orchestrations(&other_server, options.jobs).await?;
     other_server.stop()?;
 
-    let (mut ours, mut hands) = (Vec::new(), Vec::new());
+    // In turns: the ratio of each pair is of one moment of the machine.
+    let mut rounds = Vec::new();
     for _ in 0..options.rounds {
         let took = by_hand::run(database, &other.url, &other_ids).await?;
-        hands.push(ids.len() as f64 / took.as_secs_f64());
-        ours.push(run_all(&server, &mut look, &ids).await?);
+        let hand = ids.len() as f64 / took.as_secs_f64();
+        let ours = run_all(&server, &mut look, &ids).await?;
+        rounds.push((ours.done / hand, hand, ours));
     }
-    let (ours, hand) = (best(&ours), best(&hands));
+    let best = rounds.iter().map(|round| round.2.done).fold(0.0, f64::max);
+    rounds.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (ratio, hand, ours) = rounds[rounds.len() / 2];
     println!("  {} jobs created over HTTP and run to success", ids.len());
     println!(
-        "    by hand, rows only {:>8.0} jobs/s   created {:>8.0} jobs/s   end to end {:>8.0} jobs/s (aim: 3000)",
+        "    by hand, rows only {:>8.0} jobs/s   created {:>8.0} jobs/s   end to end {:>8.0} jobs/s, {best:.0} at best (aim: 3000)",
         hand, ours.created, ours.done
     );
     let mut holds = verdict(
         "throughput against the rows by hand",
-        ours.done / hand,
+        ratio,
         Bound::AtLeast(0.5),
     );
     print_memory("under this load", server.peak_memory()?);
@@ -59,32 +63,6 @@ pub async fn measure(database: &Database, options: &Options, noop: &[u8]) -> Res
 struct Rates {
     created: f64,
     done: f64,
-}
-
-trait Rate: Copy {
-    fn rate(self) -> f64;
-}
-
-impl Rate for f64 {
-    fn rate(self) -> f64 {
-        self
-    }
-}
-
-impl Rate for Rates {
-    fn rate(self) -> f64 {
-        self.done
-    }
-}
-
-fn best<R: Rate>(rates: &[R]) -> R {
-    let mut best = rates[0];
-    for rate in rates {
-        if rate.rate() > best.rate() {
-            best = *rate;
-        }
-    }
-    best
 }
 
 /// Orchestrations of one task each.

@@ -119,6 +119,7 @@ pub(in crate::api) fn print_jobs(jobs: &[Job], base: &Base) -> Response {
 }
 
 fn shape<'a>(job: &'a Job, tasks: &'a [Task], base: &Base) -> JobShape<'a> {
+    let uri = base.job(job.id);
     JobShape {
         id: job.id,
         orchestration_id: job.orchestration_id,
@@ -135,8 +136,8 @@ fn shape<'a>(job: &'a Job, tasks: &'a [Task], base: &Base) -> JobShape<'a> {
         tasks: None,
         run_id: job.id,
         parent_run_id: job.parent_run_id.as_deref(),
-        uri: base.job(job.id),
-        url: base.job(job.id),
+        url: uri.clone(),
+        uri,
     }
 }
 
