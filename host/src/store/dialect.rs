@@ -184,7 +184,8 @@ impl Dialect {
     /// a walk through such an index looks as cheap as a look-up.
     pub(super) fn rows(self, parameter: &str, numbers: &[&str], texts: &[&str]) -> String {
         let (number, each) = match self {
-            Self::Sqlite => ("", format!("json_each({parameter})")),
+            // Each row as it was taken apart: from a text, each column would take it apart again.
+            Self::Sqlite => ("", format!("jsonb_each({parameter})")),
             Self::Postgres => (
                 "::bigint",
                 // Each is an array. To say so makes the planner expect one row instead of a hundred, and begin with it.
