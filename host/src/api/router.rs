@@ -1,7 +1,8 @@
 //! The URL table, and what surrounds every call.
 //!
-//! From the outside in: the name in the log and the counts, headers for browsers, the error envelope (which also catches panics), the limit
-//! of each address, the tidying of paths, the table. What the limits refuse is counted where it becomes an envelope.
+//! From the outside in: the name in the log and the counts, headers for browsers, the error envelope (which also catches
+//! panics), the limit of each address, the tidying of paths, the table. What the limits refuse is counted where it becomes
+//! an envelope.
 
 use super::serve::Answers;
 use super::{
