@@ -146,3 +146,50 @@ impl Drop for UnderWay<'_> {
         self.state.tracer.tell(span, self.followed.context);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::error::{tests::state, wrap_in_envelope};
+    use axum::body::Body;
+    use futures_util::FutureExt;
+    use std::future::pending;
+
+    #[tokio::test]
+    async fn a_request_is_counted_also_where_its_handler_panics_or_its_client_goes_away() {
+        let dir = tempfile::tempdir().expect("directory");
+        let state = &state(dir.path()).await;
+
+        let answer = follow_request(state, Request::new(Body::empty()), |request| {
+            wrap_in_envelope(state, request, |request| async {
+                note_route(request);
+                panic!("a fault of ours")
+            })
+        });
+        assert_eq!(answer.await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let left = follow_request(state, Request::new(Body::empty()), |request| {
+            note_route(request);
+            pending()
+        });
+        assert!(left.now_or_never().is_none());
+        let refused = follow_request(state, Request::new(Body::empty()), |_| async {
+            Response::default()
+        });
+        refused.await;
+
+        let printed = state.metrics.print().expect("text");
+        let counted = printed
+            .lines()
+            .filter(|line| line.starts_with("orchestrator_http_requests_total"));
+        let mut counted: Vec<_> = counted.collect();
+        counted.sort_unstable();
+        assert_eq!(
+            counted,
+            [
+                r#"orchestrator_http_requests_total{route="other",method="GET",status="499"} 1"#,
+                r#"orchestrator_http_requests_total{route="other",method="GET",status="500"} 1"#,
+            ],
+            "and one that never came to the table is none"
+        );
+    }
+}

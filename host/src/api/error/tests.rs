@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::tokens::{Keys, Tokens};
 use crate::wake::Wake;
 use serde_json::{Value, json};
+use std::path::Path;
 
 async fn printed(error: ApiError) -> (u16, Option<String>, Value) {
     let error = Arc::new(error);
@@ -194,14 +195,11 @@ async fn a_failure_of_ours_tells_nothing_of_the_inside() {
     );
 }
 
-#[tokio::test]
-async fn a_handler_that_panics_is_answered_and_tells_nothing() {
-    let dir = tempfile::tempdir().expect("directory");
+/// What handlers share, on a database of its own in that directory, and with a clock that stands still.
+pub(in crate::api) async fn state(dir: &Path) -> ApiState {
     let (clock, random) = (Clock::manual(Timestamp(0)), Random::seeded(1));
-    let store = Store::open(&Store::embedded_url(dir.path()))
-        .await
-        .expect("store");
-    let keys = Keys::load(None, dir.path(), &random).expect("keys");
+    let store = Store::open(&Store::embedded_url(dir)).await.expect("store");
+    let keys = Keys::load(None, dir, &random).expect("keys");
     let tokens = Tokens::open(store.clone(), keys, clock.clone(), random.clone())
         .await
         .expect("tokens");
@@ -214,7 +212,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         operator_token: None,
     };
     let plugins = PluginSettings {
-        data_dir: dir.path().to_owned(),
+        data_dir: dir.to_owned(),
         cache_key: [1; 32],
         concurrent_steps: 1,
         limits: StepLimits::default(),
@@ -223,7 +221,7 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         mail: None,
     };
     let plugins = Plugins::open(plugins, clock.clone()).expect("plugins");
-    let state: ApiState = ApiParts {
+    ApiParts {
         registry: Registry::new(store.clone(), plugins),
         store,
         tokens,
@@ -239,7 +237,13 @@ async fn a_handler_that_panics_is_answered_and_tells_nothing() {
         metrics: crate::metrics::Metrics::default(),
         tracer: crate::traces::Tracer::default(),
     }
-    .into();
+    .into()
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_and_tells_nothing() {
+    let dir = tempfile::tempdir().expect("directory");
+    let state = state(dir.path()).await;
     let request = Request::new(Body::empty());
 
     let answer = wrap_in_envelope(&state, request, |_| async { panic!("secret detail") }).await;
