@@ -58,7 +58,7 @@ impl fmt::Display for TraceContext {
         write!(
             f,
             "00-{}-{}-{flags:02x}",
-            hex::encode(self.trace),
+            self.trace_text(),
             hex::encode(self.span)
         )
     }
